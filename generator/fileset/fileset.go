@@ -1,0 +1,58 @@
+// Package fileset holds what a run wants to be on disk: a sorted set of files in memory, with an owner each.
+// It reads and writes nothing.
+package fileset
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+)
+
+// Owner says who may change a file after it was emitted, and so what regen does with it.
+type Owner string
+
+// The three owners. See docs/regen.md.
+const (
+	Svcgen Owner = "svcgen" // rewritten on every run
+	User   Owner = "yours"  // created when absent, then only edited where the contract allows
+	Merged Owner = "merged" // yours, kept current by three-way merge
+)
+
+// File is one planned file. Path is slash-separated and relative to the target.
+type File struct {
+	Path    string
+	Owner   Owner
+	Mode    fs.FileMode
+	Content []byte
+}
+
+// Set is a set of files with unique paths.
+type Set struct{ files map[string]File }
+
+// Add puts f into s. A second file of the same path is a bug in the plan, and an error.
+func (s *Set) Add(f File) error {
+	if s.files == nil {
+		s.files = make(map[string]File)
+	}
+	if _, dup := s.files[f.Path]; dup {
+		return fmt.Errorf("two files planned at %s", f.Path)
+	}
+	s.files[f.Path] = f
+	return nil
+}
+
+// Get returns the file at path.
+func (s *Set) Get(path string) (File, bool) {
+	f, ok := s.files[path]
+	return f, ok
+}
+
+// Files returns the files sorted by path.
+func (s *Set) Files() []File {
+	files := make([]File, 0, len(s.files))
+	for _, path := range slices.Sorted(maps.Keys(s.files)) {
+		files = append(files, s.files[path])
+	}
+	return files
+}
