@@ -1,0 +1,44 @@
+package plan
+
+import (
+	"github.com/svcgen/svcgen/generator/fileset"
+	"github.com/svcgen/svcgen/generator/ir"
+)
+
+// table lists every kind of file an emitted service has.
+func table(s *ir.Service) []row {
+	pkg, gen := "internal/"+s.Package, "internal/gen/"
+	return []row{
+		{fileset.User, sources(), "the manifest or a proto: what svcgen reads"},
+		{fileset.User, fragment("generate.go", "generate.go.tmpl"), "lets go generate run svcgen regen"},
+		{fileset.User, fragment("cmd/"+s.Name+"/main.go", "main.go.tmpl"), "the program; makes what your constructors are given"},
+		{fileset.User, fragment("cmd/"+s.Name+"/main_test.go", "main_test.go.tmpl"), "end to end test of the whole service"},
+		{fileset.User, deps(pkg), "what your constructors are made from"},
+		{fileset.User, services(), "one for each served gRPC service"},
+		{fileset.User, methods(), "one for each method"},
+		{fileset.User, methodTests(), "one for each method: its table test"},
+		{fileset.User, consumers(pkg), "the type your event handlers are methods of"},
+		{fileset.User, handlers(), "one for each consumed event"},
+		{fileset.User, handlerTests(), "one for each consumed event: its test"},
+		{fileset.User, folders("migrations"), "migrations are append-only: svcgen adds files and changes none"},
+
+		{fileset.Merged, modules(), "the tested versions of what the service depends on"},
+		{fileset.Merged, fragment("README.md", "README.md.tmpl"), "how to run, configure and change the service"},
+		{fileset.Merged, fragment("Makefile", "Makefile.tmpl"), "the commands of a working day"},
+		{fileset.Merged, fragment("Dockerfile", "Dockerfile.tmpl"), "the container image"},
+		{fileset.Merged, fragment("compose.yaml", "compose.yaml.tmpl"), "the service and its servers on one machine"},
+		{fileset.Merged, fragment(".env.example", "env.example.tmpl"), "settings for one machine"},
+		{fileset.Merged, one(".dockerignore", ".gitattributes", ".gitignore", ".golangci.yml"), "settings of the tools around the service"},
+		{fileset.Merged, folders(".github/workflows"), "continuous integration"},
+
+		{fileset.Svcgen, generated(), "generated from a proto"},
+		{fileset.Svcgen, fragment(gen+"doc.go", "doc.go.tmpl"), "what internal/gen is, and which svcgen wrote it"},
+		{fileset.Svcgen, registration(gen + "app/services.go"), "registers your services and consumers"},
+		{fileset.Svcgen, events(gen + "events/events.go"), "one function for each published event"},
+		{fileset.Svcgen, one(gen + "events/emit.go"), "part of package events"},
+		{fileset.Svcgen, folders(
+			gen+"admin", gen+"app", gen+"broker", gen+"config", gen+"event", gen+"outbox", gen+"rpc",
+			gen+"store", gen+"telemetry", gen+"validate",
+		), "the same in every service with this database and broker"},
+	}
+}
