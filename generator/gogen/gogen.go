@@ -125,7 +125,7 @@ func generateFile(plugin *protogen.Plugin, f *protogen.File, full *descriptorpb.
 	files := make([]File, 0, len(resp.File))
 	for _, r := range resp.File {
 		content := []byte(r.GetContent())
-		if splice != nil && !strings.HasSuffix(r.GetName(), grpcSuffix) {
+		if splice != nil && r.GetName() != f.GeneratedFilenamePrefix+grpcSuffix {
 			var err error
 			if content, err = splice.apply(content); err != nil {
 				return nil, err
