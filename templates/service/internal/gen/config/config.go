@@ -3,7 +3,8 @@
 //
 // In: the environment and the flags that were set. Out: one Config, complete and checked, or one error that names
 // every variable, with its flag, that cannot be used. The packages own their part of it and its checks; a field's
-// tags say all there is to know: env (the variable), envDefault, help, and secret:"true" for what is never printed.
+// tags say all there is to know: env (the variable), envDefault, help, and secret: "true" for what is never printed,
+// "url" for what is printed without its password; either may come from the file that the variable with _FILE names.
 package config
 
 import (
@@ -29,8 +30,9 @@ type Config struct {
 	Relay     outbox.Config
 	Shutdown  Shutdown
 
-	prefix string
-	set    map[string]bool // by key, where a flag or variable gave the value
+	prefix  string
+	set     map[string]bool // by key, where a flag or variable gave the value
+	unknown []string
 }
 
 // Shutdown is how the service stops.
@@ -52,6 +54,10 @@ func (c *Config) groups() []any {
 
 // IsSet reports whether a flag or variable gave the value of key, as opposed to its default.
 func (c *Config) IsSet(key string) bool { return c.set[key] }
+
+// Unknown lists the variables behind the prefix that nothing reads. They are no error: an orchestrator adds some
+// of its own for a service of this name.
+func (c *Config) Unknown() []string { return c.unknown }
 
 // checker is a part that can tell which of its values cannot be used.
 type checker interface {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"log/slog"
 	"reflect"
 	"regexp"
 	"strings"
@@ -13,10 +14,15 @@ type Field struct {
 	Flag    string // grpc-addr
 	Default string
 	Help    string
-	Secret  bool
+	Bool    bool
+	Secret  bool // never printed
+	File    bool // may come from the file that KEY_FILE names
 
 	goName string
 }
+
+// DefaultFor is the default in the service called name: a default may contain {name}.
+func (f Field) DefaultFor(name string) string { return strings.ReplaceAll(f.Default, "{name}", name) }
 
 // Fields are all of them.
 func Fields() []Field {
@@ -36,7 +42,8 @@ func fieldsOf(group any) []Field {
 		}
 		out = append(out, Field{
 			Key: key, Flag: strings.TrimPrefix(flagOf(key), "--"), Default: f.Tag.Get("envDefault"),
-			Help: f.Tag.Get("help"), Secret: f.Tag.Get("secret") == "true", goName: f.Name,
+			Help: f.Tag.Get("help"), Bool: f.Type.Kind() == reflect.Bool,
+			Secret: f.Tag.Get("secret") == "true", File: f.Tag.Get("secret") != "", goName: f.Name,
 		})
 	}
 	return out
@@ -74,4 +81,15 @@ func (c *Config) Redacted() []Setting {
 func withoutPassword(s string) string {
 	s = regexp.MustCompile(`(^|//)([^:/@\s]*):.*@`).ReplaceAllString(s, "$1$2:[redacted]@")
 	return regexp.MustCompile(`(?i)((?:password|passwd|secret|token|sslkey)[a-z_]*\s*=\s*)[^&\s;]+`).ReplaceAllString(s, "${1}[redacted]")
+}
+
+// LogValue prints what was set, without secrets; everything else has its default.
+func (c *Config) LogValue() slog.Value {
+	var attrs []slog.Attr
+	for _, s := range c.Redacted() {
+		if c.set[strings.TrimPrefix(s.Name, c.prefix)] {
+			attrs = append(attrs, slog.String(s.Name, s.Value))
+		}
+	}
+	return slog.GroupValue(attrs...)
 }

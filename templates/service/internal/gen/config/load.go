@@ -14,6 +14,7 @@ import (
 
 // Source is where values come from.
 type Source struct {
+	Name    string            // sample; stands for {name} in defaults
 	Prefix  string            // SAMPLE_
 	Environ []string          // as os.Environ returns it
 	Flags   map[string]string // by key; they win over the environment
@@ -22,6 +23,7 @@ type Source struct {
 // Load reads and checks a Config.
 func Load(src Source) (*Config, error) {
 	c := &Config{prefix: src.Prefix, set: map[string]bool{}}
+	fields := Fields()
 	values := map[string]string{}
 	for _, kv := range src.Environ {
 		if k, v, ok := strings.Cut(kv, "="); ok && strings.HasPrefix(k, src.Prefix) {
@@ -32,20 +34,22 @@ func Load(src Source) (*Config, error) {
 		values[src.Prefix+key] = v
 	}
 	problems := c.readSecrets(values)
+	for _, f := range fields {
+		if _, c.set[f.Key] = values[src.Prefix+f.Key]; !c.set[f.Key] && strings.Contains(f.Default, "{") {
+			values[src.Prefix+f.Key] = f.DefaultFor(src.Name)
+		}
+	}
 	for _, g := range c.groups() {
 		problems = append(problems, c.parse(g, values)...)
 	}
 	if len(problems) == 0 {
 		problems = c.check()
 	}
-	problems = append(problems, c.unknown(values)...)
 	if len(problems) > 0 {
 		slices.Sort(problems)
 		return nil, errors.New("configuration:\n  " + strings.Join(problems, "\n  "))
 	}
-	for _, f := range Fields() {
-		_, c.set[f.Key] = values[src.Prefix+f.Key]
-	}
+	c.unknown = unknown(src.Prefix, fields, values)
 	return c, nil
 }
 
@@ -55,7 +59,7 @@ func (c *Config) readSecrets(values map[string]string) []string {
 	var problems []string
 	for _, f := range Fields() {
 		path, ok := values[c.prefix+f.Key+"_FILE"]
-		if !ok || !f.Secret {
+		if !ok || !f.File {
 			continue
 		}
 		delete(values, c.prefix+f.Key+"_FILE")
@@ -106,18 +110,18 @@ func (c *Config) parse(group any, values map[string]string) []string {
 }
 
 // unknown finds variables behind the prefix that nothing reads: most likely misspelt.
-func (c *Config) unknown(values map[string]string) []string {
+func unknown(prefix string, fields []Field, values map[string]string) []string {
 	known := map[string]bool{}
-	for _, f := range Fields() {
-		known[c.prefix+f.Key] = true
+	for _, f := range fields {
+		known[prefix+f.Key] = true
 	}
-	var problems []string
+	var out []string
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if !known[name] {
-			problems = append(problems, name+": no such setting")
+			out = append(out, name)
 		}
 	}
-	return problems
+	return out
 }
 
 // kind names a type for people.
