@@ -179,3 +179,9 @@ func classify(err error) (codes.Code, bool) {
 	}
 	return codes.Unknown, false
 }
+
+// DB is the service's database.
+func (s *Service) DB() *store.DB { return s.db }
+
+// Broker is the service's broker.
+func (s *Service) Broker() *broker.Broker { return s.broker }

@@ -102,9 +102,9 @@ func (c *Config) parse(group any, values map[string]string) []string {
 		key := keys[bad.Name]
 		given := fmt.Sprintf("%q", values[c.prefix+key])
 		if secret[bad.Name] {
-			given = "its value"
+			given = "what it is"
 		}
-		problems = append(problems, fmt.Sprintf("%s: %s is no %s", c.name(key), given, kind(bad.Type)))
+		problems = append(problems, fmt.Sprintf("%s: must be %s, not %s", c.name(key), kind(bad.Type), given))
 	}
 	return problems
 }
@@ -128,17 +128,17 @@ func unknown(prefix string, fields []Field, values map[string]string) []string {
 func kind(t reflect.Type) string {
 	switch t.String() {
 	case "time.Duration":
-		return "duration, such as 500ms or 10s"
+		return "a duration such as 500ms or 10s"
 	case "slog.Level":
-		return "level: debug, info, warn or error"
+		return "a level (debug, info, warn, error)"
 	}
 	switch t.Kind() {
 	case reflect.Bool:
 		return "true or false"
 	case reflect.Int, reflect.Int16, reflect.Int32, reflect.Int64:
-		return "whole number"
+		return "a whole number"
 	case reflect.Float64:
-		return "number"
+		return "a number"
 	default:
 		return t.String()
 	}
