@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -224,15 +225,20 @@ func (c *chain) access(call *call, code codes.Code, elapsed time.Duration, err e
 	method := slog.String("method", call.method.name)
 	result := slog.String("code", codeName(code))
 	ms := slog.Float64("ms", float64(elapsed.Microseconds())/1000)
-	var p *panicError
-	switch {
-	case err == nil:
+	if err == nil {
 		c.log.LogAttrs(call, level, "call", method, result, ms)
-	case errors.As(err, &p):
-		c.log.LogAttrs(call, level, "call", method, result, ms, slog.Any("error", err), slog.String("stack", string(p.stack)))
-	default:
-		c.log.LogAttrs(call, level, "call", method, result, ms, slog.Any("error", err))
+		return
 	}
+	var p *panicError
+	if errors.As(err, &p) {
+		c.log.LogAttrs(call, level, "call", method, result, ms, slog.Any("error", err), slog.String("stack", string(p.stack)))
+		return
+	}
+	text := err.Error()
+	if st, ok := err.(interface{ GRPCStatus() *status.Status }); ok {
+		text = st.GRPCStatus().Message() // its Error repeats the code
+	}
+	c.log.LogAttrs(call, level, "call", method, result, ms, slog.String("error", text))
 }
 
 // levelOf is how loud a call's end is: an error when the service is at fault, a warning when it or something

@@ -106,8 +106,8 @@ func (s *Server) Listen(ctx context.Context) (net.Listener, error) {
 // Serve answers calls on lis until Shutdown. Services must be registered before.
 func (s *Server) Serve(lis net.Listener) error {
 	s.serving.Do(func() { s.chain.learn(s.GetServiceInfo()) })
-	if !s.cfg.TLS() {
-		s.log.Warn("gRPC without TLS", slog.String("addr", lis.Addr().String()))
+	if host, _, err := net.SplitHostPort(s.cfg.Addr); !s.cfg.TLS() && (err != nil || !loopback(host)) {
+		s.log.Warn("serving other hosts without TLS", slog.String("addr", s.cfg.Addr))
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var watch sync.WaitGroup
