@@ -11,11 +11,11 @@ import (
 func reservedImports() []string {
 	return []string{
 		// packages
-		"admin", "app", "atomic", "broker", "bufconn", "bytes", "cmp", "cobra", "codes", "config", "context", "credentials",
+		"admin", "app", "apptest", "atomic", "broker", "bufconn", "bytes", "cmp", "cobra", "codes", "config", "context", "credentials",
 		"embed", "env", "errdetails", "errors", "event", "events", "fmt", "fs", "goleak", "grpc", "health", "hex", "http",
 		"inbox", "insecure", "io", "json", "maps", "metadata", "migrations", "net", "os", "otel", "outbox", "peer", "proto",
 		"protocmp", "protojson", "protoreflect", "protovalidate", "reflect", "reflection", "rpc", "signal", "slices", "slog",
-		"sort", "sql", "status", "store", "strconv", "strings", "sync", "telemetry", "testing", "time", "unsafe", "uuid",
+		"sort", "sql", "status", "store", "strconv", "strings", "sync", "telemetry", "testing", "testkit", "time", "unsafe", "uuid",
 		"protoimpl", "pgx", "trace", "metric", "attribute", "migrate", "version",
 		// variables, parameters and functions
 		"c", "cancel", "cc", "client", "conn", "ctx", "d", "db", "deps", "dial", "e", "err", "ev", "fn", "got", "i", "in", "key",

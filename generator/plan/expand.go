@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"slices"
+
 	"github.com/svcgen/svcgen/generator/fileset"
 	"github.com/svcgen/svcgen/generator/gogen"
 	"github.com/svcgen/svcgen/generator/ir"
@@ -43,13 +45,46 @@ func given(made []gogen.File) []File {
 }
 
 // deps is the struct every constructor takes.
-func deps(pkg string) func(*planner) ([]File, error) {
+func deps(path string) func(*planner) ([]File, error) {
 	return func(p *planner) ([]File, error) {
 		return []File{{
-			Path: pkg + "/deps.go", Source: Fragment, From: "deps.go.tmpl", Data: &Data{},
+			Path: path, Source: Fragment, From: "deps.go.tmpl", Data: &Data{},
 			Decl: fileset.Decl{Package: p.service.Package, Type: "Deps"},
 		}}, nil
 	}
+}
+
+// publishesTest is the end to end test of the methods whose stubs publish, if there are any.
+func publishesTest(path string) func(*planner) ([]File, error) {
+	return func(p *planner) ([]File, error) {
+		var specs []ir.Import
+		for _, served := range p.service.RPC {
+			for _, m := range served.Methods {
+				if len(m.Emits) > 0 {
+					specs = append(specs, served.Import, m.Input.Import)
+				}
+			}
+		}
+		return endToEnd(p, path, "publishes_test.go.tmpl", specs), nil
+	}
+}
+
+// consumesTest is the end to end test of the consumed events, if there are any.
+func consumesTest(path string) func(*planner) ([]File, error) {
+	return func(p *planner) ([]File, error) {
+		var specs []ir.Import
+		for _, e := range p.service.Consumes {
+			specs = append(specs, e.Message.Import)
+		}
+		return endToEnd(p, path, "consumes_test.go.tmpl", specs), nil
+	}
+}
+
+func endToEnd(p *planner, path, from string, specs []ir.Import) []File {
+	if specs == nil {
+		return nil
+	}
+	return []File{{Path: path, Source: Fragment, From: from, Data: &Data{Imports: imports(p.service.Module, specs...)}}}
 }
 
 // services are the types that implement the gRPC services.
@@ -171,16 +206,25 @@ func eachConsumed(file func(ir.Event) (path, from string)) func(*planner) ([]Fil
 // events is the file with the typed functions of the published events, if there are any.
 func events(path string) func(*planner) ([]File, error) {
 	return func(p *planner) ([]File, error) {
+		var std []string
 		var specs []ir.Import
 		for _, e := range p.service.Publishes {
+			std = append(std, e.KeyImports...)
 			specs = append(specs, e.Message.Import)
 		}
 		if specs == nil {
 			return nil, nil
 		}
-		return []File{{
-			Path: path, Source: Fragment, From: "events.go.tmpl",
-			Data: &Data{Imports: imports(p.service.Module, specs...)},
-		}}, nil
+		data := &Data{Imports: imports(p.service.Module, specs...)}
+		slices.Sort(std)
+		data.Imports.Std = slices.Compact(std)
+		return []File{{Path: path, Source: Fragment, From: "events.go.tmpl", Data: data}}, nil
+	}
+}
+
+// ignore is the .gitignore of svcgen's own folder, of which base belongs into version control.
+func ignore(path string) func(*planner) ([]File, error) {
+	return func(*planner) ([]File, error) {
+		return []File{{Path: path, Source: Given, Content: []byte("/journal\n/lock\n/rescued/\n/stage/\n")}}, nil
 	}
 }

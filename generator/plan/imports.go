@@ -9,8 +9,9 @@ import (
 )
 
 // Imports are the imports of one file that depend on the service, without duplicates and sorted by path, in the
-// two groups that follow the standard library's.
+// groups they stand in.
 type Imports struct {
+	Std      []string
 	External []ir.Import
 	Local    []ir.Import
 }

@@ -13,7 +13,10 @@ func table(s *ir.Service) []row {
 		{fileset.User, fragment("generate.go", "generate.go.tmpl"), "lets go generate run svcgen regen"},
 		{fileset.User, fragment("cmd/"+s.Name+"/main.go", "main.go.tmpl"), "the program; makes what your constructors are given"},
 		{fileset.User, fragment("cmd/"+s.Name+"/main_test.go", "main_test.go.tmpl"), "end to end test of the whole service"},
-		{fileset.User, deps(pkg), "what your constructors are made from"},
+		{fileset.User, publishesTest("cmd/" + s.Name + "/publishes_test.go"), "end to end test: what your methods publish"},
+		{fileset.User, consumesTest("cmd/" + s.Name + "/consumes_test.go"), "end to end test: what you consume"},
+		{fileset.User, deps(pkg + "/deps.go"), "what your constructors are made from"},
+		{fileset.User, fragment(pkg+"/deps_test.go", "deps_test.go.tmpl"), "the same for tests"},
 		{fileset.User, services(), "one for each served gRPC service"},
 		{fileset.User, methods(), "one for each method"},
 		{fileset.User, methodTests(), "one for each method: its table test"},
@@ -32,13 +35,14 @@ func table(s *ir.Service) []row {
 		{fileset.Merged, folders(".github/workflows"), "continuous integration"},
 
 		{fileset.Svcgen, generated(), "generated from a proto"},
+		{fileset.Svcgen, ignore(".svcgen/.gitignore"), "keeps what svcgen needs for one run only out of version control"},
 		{fileset.Svcgen, fragment(gen+"doc.go", "doc.go.tmpl"), "what internal/gen is, and which svcgen wrote it"},
 		{fileset.Svcgen, registration(gen + "app/services.go"), "registers your services and consumers"},
 		{fileset.Svcgen, events(gen + "events/events.go"), "one function for each published event"},
 		{fileset.Svcgen, one(gen + "events/emit.go"), "part of package events"},
 		{fileset.Svcgen, folders(
-			gen+"admin", gen+"app", gen+"broker", gen+"config", gen+"event", gen+"outbox", gen+"rpc",
-			gen+"store", gen+"telemetry", gen+"validate",
+			gen+"admin", gen+"app", gen+"app/apptest", gen+"broker", gen+"config", gen+"event", gen+"outbox", gen+"rpc",
+			gen+"store", gen+"telemetry", gen+"testkit", gen+"testkit/testbroker", gen+"testkit/testdb", gen+"validate",
 		), "the same in every service with this database and broker"},
 	}
 }
