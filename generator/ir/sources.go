@@ -1,0 +1,3 @@
+package ir
+
+func (r *resolver) sources() []Source { return nil }
