@@ -7,18 +7,25 @@ import (
 	"google.golang.org/protobuf/types/gofeaturespb"
 )
 
-// opaque reports whether protoc-gen-go hides the fields of a message: features.(pb.go).api_level says so on the
-// message, on one around it, or on the file. Up to edition 2023 the default is the open API.
-func opaque(m protoreflect.MessageDescriptor) bool {
+// The APIs that protoc-gen-go has for a message.
+const (
+	apiOpen   = gofeaturespb.GoFeatures_API_OPEN
+	apiHybrid = gofeaturespb.GoFeatures_API_HYBRID
+	apiOpaque = gofeaturespb.GoFeatures_API_OPAQUE
+)
+
+// opaque reports whether protoc-gen-go hides the fields of a message.
+func opaque(m protoreflect.MessageDescriptor) bool { return effectiveAPI(m) == apiOpaque }
+
+// effectiveAPI is the API of a message: features.(pb.go).api_level sets it on the message, on one around it, or on
+// the file. Up to edition 2023 the default is the open one.
+func effectiveAPI(m protoreflect.MessageDescriptor) gofeaturespb.GoFeatures_APILevel {
 	for d := protoreflect.Descriptor(m); d != nil; d = d.Parent() {
-		switch level := apiLevel(d.Options()); level {
-		case gofeaturespb.GoFeatures_API_OPAQUE:
-			return true
-		case gofeaturespb.GoFeatures_API_OPEN, gofeaturespb.GoFeatures_API_HYBRID:
-			return false
+		if level := apiLevel(d.Options()); level != gofeaturespb.GoFeatures_API_LEVEL_UNSPECIFIED {
+			return level
 		}
 	}
-	return false
+	return apiOpen
 }
 
 func apiLevel(options protoreflect.ProtoMessage) gofeaturespb.GoFeatures_APILevel {

@@ -1,8 +1,6 @@
 package ir
 
 import (
-	"google.golang.org/protobuf/reflect/protoreflect"
-
 	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/schema"
 )
@@ -24,31 +22,16 @@ func (r *resolver) registry() {
 				"%s is declared by %s of the Go module %s as well, and a process can register it only once", d.FullName(), known.Path, known.Module)
 			break // one per file: a copy clashes in every declaration
 		}
+		r.extensionNumbers(f)
 	}
 }
 
-// declarations are the top-level declarations of a file.
-func declarations(fd protoreflect.FileDescriptor) func(yield func(protoreflect.Descriptor) bool) {
-	return func(yield func(protoreflect.Descriptor) bool) {
-		for i := range fd.Messages().Len() {
-			if !yield(fd.Messages().Get(i)) {
-				return
-			}
-		}
-		for i := range fd.Enums().Len() {
-			if !yield(fd.Enums().Get(i)) {
-				return
-			}
-		}
-		for i := range fd.Services().Len() {
-			if !yield(fd.Services().Get(i)) {
-				return
-			}
-		}
-		for i := range fd.Extensions().Len() {
-			if !yield(fd.Extensions().Get(i)) {
-				return
-			}
+// extensionNumbers refuses extensions whose number is taken by one of a linked-in module, for the same reason.
+func (r *resolver) extensionNumbers(f *schema.File) {
+	for x := range allExtensions(f.Desc) {
+		if known := schema.RegisteredExtension(x); known != nil {
+			r.list.Add(r.schema.Pos(x), "choose another number",
+				"number %d of %s is taken by an extension in %s of the Go module %s", x.Number(), x.ContainingMessage().FullName(), known.Path, known.Module)
 		}
 	}
 }

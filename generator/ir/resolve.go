@@ -61,6 +61,7 @@ func (r *resolver) service() *Service {
 	r.identity()
 	r.registry()
 	r.goPackages()
+	r.clashes()
 	svc := &Service{
 		Name:         m.Name,
 		Module:       m.Module,

@@ -38,6 +38,46 @@ func load(t *testing.T, file string, extra ...string) (*ir.Service, error) {
 	return svc, list.Err()
 }
 
+// loadBare does the same for a proto without a manifest.
+func loadBare(t *testing.T, file string, extra ...string) (*ir.Service, *manifest.Manifest, error) {
+	t.Helper()
+	name, roots, err := schema.RootsOfFile(file, extra)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := schema.Compile(context.Background(), schema.Input{Files: []schema.Entry{{Path: name}}, Roots: roots})
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := ir.Infer(s, ir.Choices{})
+	if err != nil {
+		return nil, nil, err
+	}
+	svc, list := ir.Resolve(m, s)
+	return svc, m, list.Err()
+}
+
+func TestWild(t *testing.T) {
+	for _, f := range []string{
+		"go.etcd.io/etcd/api/v3@v3.7.3/etcdserverpb/rpc.proto",
+		"github.com/container-storage-interface/spec@v1.13.0/csi.proto",
+		"k8s.io/cri-api@v0.37.2/pkg/apis/runtime/v1/api.proto",
+	} {
+		svc, m, err := loadBare(t, "/root/go/pkg/mod/"+f)
+		if err != nil {
+			t.Errorf("%s: %v", f, err)
+			continue
+		}
+		t.Logf("%s", m.Source)
+		for _, p := range svc.Protos {
+			t.Log(p.Path, p.Go, p.GoFile)
+		}
+		for _, p := range svc.Sources {
+			t.Log(p.Path)
+		}
+	}
+}
+
 func TestQuickstart(t *testing.T) {
 	svc, err := load(t, "../../examples/quickstart/svcgen.yaml")
 	if err != nil {

@@ -115,6 +115,15 @@ func Registered(name protoreflect.FullName) *Known {
 	return lookupKnown(d.ParentFile().Path())
 }
 
+// RegisteredExtension is the linked-in file that declares another extension of the same message and number, or nil.
+func RegisteredExtension(x protoreflect.ExtensionDescriptor) *Known {
+	other, err := protoregistry.GlobalTypes.FindExtensionByNumber(x.ContainingMessage().FullName(), x.Number())
+	if err != nil {
+		return nil
+	}
+	return lookupKnown(other.TypeDescriptor().ParentFile().Path())
+}
+
 // knownPaths lists every linked-in file, for hints.
 func knownPaths() []string {
 	var paths []string
