@@ -55,7 +55,7 @@ type goName struct {
 // goNames are the exported names of a file's Go code, and the unexported ones that a proto can choose.
 func (r *resolver) goNames(f *schema.File) []goName {
 	n := &goNamer{resolver: r}
-	n.add("File_"+sanitized(f.Path), "file "+f.Path, diag.Pos{File: f.Disk})
+	n.add("File_"+sanitized(f.Path), "file "+f.Path, n.fileStart(f))
 	n.declarations(f)
 	for i := range f.Desc.Imports().Len() {
 		imp := f.Desc.Imports().Get(i)
@@ -168,10 +168,15 @@ func (n *goNamer) service(s protoreflect.ServiceDescriptor) {
 	n.add("Unsafe"+name+"Server", "the unsafe server of "+what, pos)
 	n.add("Register"+name+"Server", "the registration of "+what, pos)
 	n.add(name+"_ServiceDesc", "the description of "+what, pos)
+	seen := make(map[string]bool)
 	for i := range s.Methods().Len() {
 		m := s.Methods().Get(i)
 		method := naming.Camel(string(m.Name()))
 		n.long(m)
+		if seen[method] {
+			continue // methodClashes says it better
+		}
+		seen[method] = true
 		n.add(name+"_"+method+"_FullMethodName", "the name of method "+inPackage(m), n.schema.Pos(m))
 		if kindOf(m) != Unary {
 			n.add(name+"_"+method+"Client", "the client stream of method "+inPackage(m), n.schema.Pos(m))

@@ -68,6 +68,10 @@ func nameOf(f *schema.File) string {
 	if name == "" {
 		name = naming.Stem(f.Path)
 	}
+	// etcdserverpb is the convention for the messages of etcdserver.
+	if bare := strings.TrimSuffix(name, "pb"); bare != "" {
+		name = bare
+	}
 	name = strings.Trim(regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(name), "-"), "-0123456789")
 	if len(name) > 50 {
 		name = strings.TrimRight(name[:50], "-")

@@ -38,5 +38,5 @@ func (r *resolver) extensionNumbers(f *schema.File) {
 
 // fileStart is the place of a diagnostic about a file as a whole.
 func (r *resolver) fileStart(f *schema.File) diag.Pos {
-	return diag.Pos{File: f.Disk}
+	return diag.Pos{File: f.Disk, Line: 1, Col: 1}
 }

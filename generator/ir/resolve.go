@@ -1,28 +1,14 @@
 package ir
 
 import (
-	"path"
 	"slices"
+	"strings"
 
 	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/manifest"
 	"github.com/svcgen/svcgen/generator/naming"
 	"github.com/svcgen/svcgen/generator/schema"
 )
-
-// Wants is what the schema of a manifest has to hold: the files it lists and the messages it names.
-func Wants(m *manifest.Manifest) (files, messages []schema.Entry) {
-	for i, f := range m.Proto.Files {
-		files = append(files, schema.Entry{Path: f, Pos: m.Pos("proto.files[%d]", i)})
-	}
-	for i, p := range m.Publishes {
-		messages = append(messages, schema.Entry{Path: p.Message, Pos: m.Pos("publishes[%d].message", i)})
-	}
-	for i, c := range m.Consumes {
-		messages = append(messages, schema.Entry{Path: c.Message, Pos: m.Pos("consumes[%d].message", i)})
-	}
-	return files, messages
-}
 
 // Resolve makes the Service of a manifest and its schema. The list holds everything wrong with them, sorted; the
 // Service is nil if one of that is an error.
@@ -96,7 +82,9 @@ func (r *resolver) validates() bool {
 func (r *resolver) importOf(pkg GoPackage) Import {
 	alias, ok := r.aliases[pkg.ImportPath]
 	if !ok {
-		alias = r.imports.Claim(pkg.Name, naming.Package(path.Base(path.Dir(pkg.ImportPath))+pkg.Name))
+		elems := strings.Split(strings.TrimPrefix(pkg.ImportPath, r.manifest.Module+"/gen/"), "/")
+		alias = r.imports.Claim(pkg.Name, naming.Versioned(elems), naming.Package(strings.Join(elems[max(len(elems)-2, 0):], "")),
+			naming.Package(strings.Join(elems[max(len(elems)-3, 0):], "")), strings.TrimSuffix(pkg.Name, "pb")+"pb")
 		r.aliases[pkg.ImportPath] = alias
 	}
 	return Import{Alias: alias, Path: pkg.ImportPath}

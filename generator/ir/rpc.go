@@ -26,7 +26,7 @@ func (r *resolver) rpc(files *userFiles) []RPCService {
 	}
 	for i, s := range services {
 		for j := range s.Methods().Len() {
-			list[i].Methods = append(list[i].Methods, r.method(s.Methods().Get(j), shared, files))
+			list[i].Methods = append(list[i].Methods, r.method(s.Methods().Get(j), list[i].Type, shared, files))
 		}
 	}
 	return list
@@ -71,11 +71,11 @@ func claimType(types *naming.Scope, wanted ...string) string {
 	}
 }
 
-func (r *resolver) method(m protoreflect.MethodDescriptor, shared map[string]int, files *userFiles) Method {
+func (r *resolver) method(m protoreflect.MethodDescriptor, typ string, shared map[string]int, files *userFiles) Method {
 	goName := naming.Camel(string(m.Name()))
 	base := naming.Snake(goName)
 	if shared[goName] > 1 {
-		base = naming.Snake(naming.Camel(string(m.Parent().Name()))) + "_" + base
+		base = naming.Snake(typ) + "_" + base
 	}
 	method := Method{
 		Proto:    string(m.FullName()),

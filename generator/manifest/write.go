@@ -8,7 +8,7 @@ import (
 )
 
 // Write is m as a commented svcgen.yaml that Load reads back as m. It is what a user gets who came with a proto
-// only, so every key of the table is there: set, or as a comment that shows how to.
+// only, so every top-level key is there: set, or as a comment that shows how to.
 func Write(m *Manifest) []byte {
 	var b bytes.Buffer
 	b.WriteString("# What svcgen makes this service of. Every key is described in docs/manifest.md of svcgen;\n")

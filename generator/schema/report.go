@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 
@@ -50,7 +51,12 @@ func (l *loader) pos(err reporter.ErrorWithPos) diag.Pos {
 	if at.Line == 0 {
 		return diag.Pos{File: f.Disk}
 	}
-	return diag.At(f.Disk, f.Content, at.Offset)
+	offset := at.Offset
+	if strings.HasSuffix(err.Unwrap().Error(), "expecting ';'") {
+		// The parser points to what follows, often on another line; the semicolon is missing here.
+		offset = len(bytes.TrimRight(f.Content[:min(offset, len(f.Content))], " \t\r\n"))
+	}
+	return diag.At(f.Disk, f.Content, offset)
 }
 
 // message is an error of the compiler in the form of ours: one line, lower case, no full stop.
@@ -64,10 +70,10 @@ func hint(msg string) string {
 	switch {
 	case strings.Contains(msg, `edition value "2024" not recognized`):
 		return "svcgen reads editions up to 2023"
-	case strings.Contains(msg, "unknown type"):
+	case strings.Contains(msg, "unknown type"), strings.Contains(msg, "unknown request type"), strings.Contains(msg, "unknown response type"):
 		return "declare it, or import the file that does"
 	case strings.Contains(msg, "expecting ';'"):
-		return "end the statement before with ;"
+		return "end the statement with ;"
 	}
 	return ""
 }
