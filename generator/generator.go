@@ -46,26 +46,29 @@ func Generate(ctx context.Context, in Input) (*Output, error) {
 	}
 	code, err := gogen.Generate(service.Protos, service.Module)
 	if err != nil {
-		return nil, fmt.Errorf("generate code of the protos: %w", err)
+		return nil, &BugError{fmt.Errorf("generate code of the protos: %w", err)}
 	}
 	modules, err := goModule(service)
 	if err != nil {
-		return nil, err
+		return nil, &BugError{err}
 	}
 	reference, err := templates.Service()
 	if err != nil {
-		return nil, err
+		return nil, &BugError{err}
 	}
 	files, err := plan.Files(service, plan.Options{
 		Version: in.Version, Reference: reference, Generated: code, Modules: modules,
 	})
 	if err != nil {
-		return nil, err
+		return nil, &BugError{err}
 	}
 	set, err := render.Files(service, files, render.Options{Reference: reference, Fragments: fragment.FS})
 	if err != nil {
-		return nil, err
+		return nil, &BugError{err}
 	}
 	read, err := lookups(service)
-	return &Output{Service: service, Plan: files, Files: set, Lookups: read, Warnings: found}, err
+	if err != nil {
+		return nil, &BugError{err}
+	}
+	return &Output{Service: service, Plan: files, Files: set, Lookups: read, Warnings: found}, nil
 }

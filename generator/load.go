@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/gogen"
 	"github.com/svcgen/svcgen/generator/ir"
 	"github.com/svcgen/svcgen/generator/manifest"
@@ -21,7 +20,12 @@ import (
 // load reads the manifest and compiles its protos. Without a manifest it infers one from the proto.
 func load(ctx context.Context, in Input) (*manifest.Manifest, *schema.Schema, error) {
 	if in.Proto != "" {
-		return loadProto(ctx, in)
+		s, err := ir.CompileFile(ctx, in.Proto, in.Imports, schema.Limits{})
+		if err != nil {
+			return nil, nil, err
+		}
+		m, err := ir.Infer(s, in.Choices)
+		return m, s, err
 	}
 	src, err := readManifest(in.Manifest)
 	if err != nil {
@@ -31,26 +35,7 @@ func load(ctx context.Context, in Input) (*manifest.Manifest, *schema.Schema, er
 	if err != nil {
 		return nil, nil, err
 	}
-	pos := func(i int) diag.Pos { return m.Pos("proto.imports[%d]", i) }
-	roots, err := schema.Roots(filepath.Dir(in.Manifest), m.Proto.Imports, pos, in.Imports)
-	if err != nil {
-		return nil, nil, withLines(err, m)
-	}
-	files, messages := ir.Wants(m)
-	s, err := schema.Compile(ctx, schema.Input{Files: files, Messages: messages, Roots: roots})
-	return m, s, withLines(err, m)
-}
-
-func loadProto(ctx context.Context, in Input) (*manifest.Manifest, *schema.Schema, error) {
-	name, roots, err := schema.RootsOfFile(in.Proto, in.Imports)
-	if err != nil {
-		return nil, nil, err
-	}
-	s, err := schema.Compile(ctx, schema.Input{Files: []schema.Entry{{Path: name}}, Roots: roots})
-	if err != nil {
-		return nil, nil, err
-	}
-	m, err := ir.Infer(s, in.Choices)
+	s, err := ir.Compile(ctx, m, in.Imports, schema.Limits{})
 	return m, s, err
 }
 
@@ -68,14 +53,6 @@ func readManifest(name string) ([]byte, error) {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	return src, nil
-}
-
-// withLines adds the manifest's lines to diagnostics that point into it.
-func withLines(err error, m *manifest.Manifest) error {
-	if list, ok := err.(diag.List); ok {
-		return m.Sources().Finish(list)
-	}
-	return err
 }
 
 // goModule is the go.mod and go.sum of s.

@@ -39,6 +39,7 @@ type Diagnostic struct {
 	Message string // lower case, no full stop
 	Hint    string // what to write instead; may be empty
 	Warning bool   // a warning does not stop the run
+	Limit   bool   // the input is not wrong but over a limit
 	Line    string // text of the line Pos points to; empty when there is none to show
 }
 
@@ -60,6 +61,11 @@ type List []Diagnostic
 // Add appends a diagnostic.
 func (l *List) Add(pos Pos, hint, format string, args ...any) {
 	*l = append(*l, Diagnostic{Pos: pos, Message: fmt.Sprintf(format, args...), Hint: hint})
+}
+
+// AddLimit appends a diagnostic about an input that is over a limit.
+func (l *List) AddLimit(pos Pos, format string, args ...any) {
+	*l = append(*l, Diagnostic{Pos: pos, Message: fmt.Sprintf(format, args...), Limit: true})
 }
 
 // Warn appends a warning.

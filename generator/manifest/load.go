@@ -39,7 +39,7 @@ type decoder struct {
 func (d *decoder) parse(src []byte) *yaml.Node {
 	start := diag.Pos{File: d.file, Line: 1, Col: 1}
 	if len(src) > MaxSize {
-		d.list.Add(diag.Pos{File: d.file}, "", "manifest is larger than %d KiB", MaxSize>>10)
+		d.list.AddLimit(diag.Pos{File: d.file}, "manifest is larger than %d KiB", MaxSize>>10)
 		return nil
 	}
 	if i := firstInvalid(src); i >= 0 {

@@ -35,6 +35,7 @@ type File struct {
 	Data    *Data  // what a fragment prints
 	Content []byte // of a Given file
 	Decl    fileset.Decl
+	Variant string
 }
 
 // Data is what a fragment sees: the service, and of what the fragment is repeated for, the one at hand.

@@ -41,6 +41,19 @@ func folders(names ...string) func(*planner) ([]File, error) {
 	}
 }
 
+// migrations are folders of SQL files for one database.
+func migrations(names ...string) func(*planner) ([]File, error) {
+	return func(p *planner) ([]File, error) {
+		files, err := folders(names...)(p)
+		for i, f := range files {
+			if strings.HasSuffix(f.Path, ".sql") {
+				files[i].Variant = p.service.Database
+			}
+		}
+		return files, err
+	}
+}
+
 // one copies single files of the reference service.
 func one(names ...string) func(*planner) ([]File, error) {
 	return func(*planner) ([]File, error) {

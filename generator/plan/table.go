@@ -23,7 +23,7 @@ func table(s *ir.Service) []row {
 		{fileset.User, consumers(pkg), "the type your event handlers are methods of"},
 		{fileset.User, handlers(), "one for each consumed event"},
 		{fileset.User, handlerTests(), "one for each consumed event: its test"},
-		{fileset.User, folders("migrations"), "migrations are append-only: svcgen adds files and changes none"},
+		{fileset.User, migrations("migrations"), "migrations are append-only: svcgen adds files and changes none"},
 
 		{fileset.Merged, modules(), "the tested versions of what the service depends on"},
 		{fileset.Merged, fragment("README.md", "README.md.tmpl"), "how to run, configure and change the service"},

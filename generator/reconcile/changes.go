@@ -45,6 +45,7 @@ type Changes struct {
 type Kept struct {
 	Path string `json:"path"`
 	Why  string `json:"why"`
+	News bool   `json:"-"` // it was not so after the last run
 }
 
 // Empty reports whether there is nothing to write.

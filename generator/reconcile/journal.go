@@ -29,8 +29,8 @@ type entry struct {
 
 const journalFormat = 1
 
-// pending reports whether a run was interrupted.
-func (t *Tree) pending() (bool, error) {
+// Interrupted reports whether a run was interrupted, and left something to finish or to forget.
+func (t *Tree) Interrupted() (bool, error) {
 	staged, err := t.exists(stageDir)
 	if err != nil || staged {
 		return staged, err
@@ -41,8 +41,8 @@ func (t *Tree) pending() (bool, error) {
 // Recover finishes what an interrupted run had decided on, or forgets a run that had not decided yet. It reports
 // whether there was one.
 func (t *Tree) Recover() (bool, error) {
-	pending, err := t.pending()
-	if err != nil || !pending {
+	interrupted, err := t.Interrupted()
+	if err != nil || !interrupted {
 		return false, err
 	}
 	release, err := t.acquire()

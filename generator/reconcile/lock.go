@@ -42,6 +42,8 @@ type Input struct{ Path, Hash string }
 type Entry struct {
 	Owner  fileset.Owner
 	Hashes []string // what svcgen last rendered; empty for a file that was the user's from the start
+
+	Variant string // fileset.File.Variant
 }
 
 // ParseLock reads svcgen.lock.
@@ -108,11 +110,12 @@ func (l *Lock) parse(key, rest string) bool {
 	}
 	hash, rest, _ := strings.Cut(rest, " ")
 	path, ok := unquotePath(rest)
+	first, variant, _ := strings.Cut(first, "/")
 	owner := fileset.Owner(first)
 	if !ok || owner != fileset.Svcgen && owner != fileset.User && owner != fileset.Merged {
 		return false
 	}
-	entry := Entry{Owner: owner, Hashes: l.Files[path].Hashes}
+	entry := Entry{Owner: owner, Hashes: l.Files[path].Hashes, Variant: variant}
 	if hash != none && !slices.Contains(entry.Hashes, hash) {
 		entry.Hashes = append(entry.Hashes, hash)
 	}
@@ -135,7 +138,11 @@ func (l Lock) Format() []byte {
 		if len(entry.Hashes) > 0 {
 			hash = entry.Hashes[0]
 		}
-		fmt.Fprintf(&b, "file %s %s %s\n", entry.Owner, hash, quotePath(path))
+		owner := string(entry.Owner)
+		if entry.Variant != "" {
+			owner += "/" + entry.Variant
+		}
+		fmt.Fprintf(&b, "file %s %s %s\n", owner, hash, quotePath(path))
 	}
 	return []byte(b.String())
 }

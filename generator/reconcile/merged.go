@@ -27,7 +27,7 @@ func (p *planner) merged(f fileset.File) error {
 	}
 	switch {
 	case !disk.exists && was:
-		p.changes.Kept = append(p.changes.Kept, Kept{f.Path, "deleted by you"})
+		p.changes.Kept = append(p.changes.Kept, Kept{Path: f.Path, Why: "deleted by you"})
 	case !disk.exists:
 		p.changes.act(Action{Path: f.Path, Op: Create, Owner: f.Owner, New: f.Content})
 		p.changes.put(f.Path, f.Owner, disk, f.Content, f.Mode)
@@ -48,9 +48,9 @@ func (p *planner) merged(f fileset.File) error {
 }
 
 func (p *planner) threeWay(f fileset.File, base, disk, pending found) error {
-	note := "it was here before svcgen knew of it"
+	why := "it was here before svcgen knew of it"
 	if disk.regular && base.exists {
-		note = "your changes and svcgen's touch the same lines"
+		why = "your changes and svcgen's touch the same lines"
 		text, conflicts := merge.ThreeWay(base.content, disk.content, f.Content)
 		if conflicts == nil {
 			p.changes.act(Action{Path: f.Path, Op: Merge, Owner: f.Owner, Old: disk.content, New: text})
@@ -58,13 +58,6 @@ func (p *planner) threeWay(f fileset.File, base, disk, pending found) error {
 			return nil
 		}
 	}
-	name := f.Path + PendingSuffix
-	p.changes.act(Action{
-		Path: f.Path, Op: Conflict, Owner: f.Owner, Old: disk.content, New: disk.content,
-		Note: fmt.Sprintf("%s: merge %s into it by hand, then delete that file", note, path.Base(name)),
-	})
-	if pending.hash != Hash(f.Content) {
-		p.changes.put(name, fileset.Merged, pending, f.Content, f.Mode)
-	}
+	p.conflict(f, disk, pending, why)
 	return nil
 }

@@ -192,32 +192,70 @@ func (p *planner) rescue(name string, disk found) (string, error) {
 // users plans a file that is created once, unless what it declares is declared elsewhere or the user deleted it.
 func (p *planner) users(f fileset.File) error {
 	known, was := p.old.Files[f.Path]
-	if p.disk[f.Path].exists || was {
-		if !was {
-			known = Entry{Owner: f.Owner}
-		}
+	disk := p.disk[f.Path]
+	switch {
+	case was && known.Variant != f.Variant && disk.exists:
+		return p.vary(f, disk)
+	case disk.exists && !was:
+		p.next.Files[f.Path] = Entry{Owner: f.Owner, Variant: f.Variant}
+		p.changes.Unchanged++
+		return nil
+	case was:
 		known.Owner = f.Owner
 		p.next.Files[f.Path] = known
-		if !p.disk[f.Path].exists && len(known.Hashes) > 0 {
-			p.changes.Kept = append(p.changes.Kept, Kept{f.Path, "deleted by you"})
+		if !disk.exists && len(known.Hashes) > 0 {
+			p.changes.Kept = append(p.changes.Kept, Kept{Path: f.Path, Why: "deleted by you"})
 		} else {
 			p.changes.Unchanged++
 		}
 		return nil
 	}
-	where, err := p.decls.find(path.Dir(f.Path), f.Decl)
+	declared, err := p.decls.find(path.Dir(f.Path), f.Decl)
 	if err != nil {
 		return err
 	}
-	if where {
-		p.next.Files[f.Path] = Entry{Owner: f.Owner}
-		p.changes.Kept = append(p.changes.Kept, Kept{f.Path, "the package declares it already"})
+	if declared {
+		p.next.Files[f.Path] = Entry{Owner: f.Owner, Variant: f.Variant}
+		p.changes.Kept = append(p.changes.Kept, Kept{Path: f.Path, Why: "the package declares it already", News: true})
 		return nil
 	}
-	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{Hash(f.Content)}}
+	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{Hash(f.Content)}, Variant: f.Variant}
 	p.changes.act(Action{Path: f.Path, Op: Create, Owner: f.Owner, New: f.Content})
 	p.changes.put(f.Path, f.Owner, found{}, f.Content, f.Mode)
 	return nil
+}
+
+// vary plans a user's file that was made for a choice of the manifest that is another one now, such as a migration
+// for another database. Unedited, it gives way to the one for the new choice.
+func (p *planner) vary(f fileset.File, disk found) error {
+	hash := Hash(f.Content)
+	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{hash}, Variant: f.Variant}
+	switch {
+	case disk.hash == hash:
+		p.changes.Unchanged++
+	case p.ours(f.Path, disk):
+		p.changes.act(Action{Path: f.Path, Op: Update, Owner: f.Owner, Note: "for " + f.Variant, Old: disk.content, New: f.Content})
+		p.changes.put(f.Path, f.Owner, disk, f.Content, f.Mode)
+	default:
+		pending, err := p.tree.look(f.Path + PendingSuffix)
+		if err != nil {
+			return err
+		}
+		p.conflict(f, disk, pending, "you changed it, and it is for "+p.old.Files[f.Path].Variant)
+	}
+	return nil
+}
+
+// conflict plans to leave the user's file alone and to put what svcgen would have beside it.
+func (p *planner) conflict(f fileset.File, disk, pending found, why string) {
+	name := f.Path + PendingSuffix
+	p.changes.act(Action{
+		Path: f.Path, Op: Conflict, Owner: f.Owner, Old: disk.content, New: disk.content,
+		Note: fmt.Sprintf("%s: merge %s into it by hand, then delete that file", why, path.Base(name)),
+	})
+	if pending.hash != Hash(f.Content) {
+		p.changes.put(name, fileset.Svcgen, pending, f.Content, f.Mode)
+	}
 }
 
 // gone plans what happens to a file that is no longer planned.
@@ -232,12 +270,12 @@ func (p *planner) gone(name string, entry Entry) error {
 	case !disk.exists:
 		return nil
 	case entry.Owner == fileset.User:
-		p.changes.Kept = append(p.changes.Kept, Kept{name, "yours; svcgen has no more use for it"})
+		p.changes.Kept = append(p.changes.Kept, Kept{Path: name, Why: "yours; svcgen has no more use for it", News: true})
 		return nil
 	case p.ours(name, disk):
 		p.changes.act(Action{Path: name, Op: Remove, Owner: entry.Owner, Old: disk.content})
 	case entry.Owner == fileset.Merged:
-		p.changes.Kept = append(p.changes.Kept, Kept{name, "changed by you; svcgen has no more use for it"})
+		p.changes.Kept = append(p.changes.Kept, Kept{Path: name, Why: "changed by you; svcgen has no more use for it", News: true})
 		return nil
 	case p.opt.Overwrite:
 		saved, err := p.rescue(name, disk)

@@ -1,6 +1,6 @@
 // Package render turns a plan into bytes in memory: it copies files of the reference service with their imports
-// rewritten, executes fragments, and checks that every Go file it hands on parses, is formatted and obeys no
-// directive that came out of an input. It decides nothing and writes nothing.
+// rewritten, executes fragments, and checks that every Go file it makes parses and is formatted, and that no
+// text of an input became a directive. It decides nothing and writes nothing.
 package render
 
 import (
@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/svcgen/svcgen/generator/fileset"
+	"github.com/svcgen/svcgen/generator/gogen"
 	"github.com/svcgen/svcgen/generator/ir"
 	"github.com/svcgen/svcgen/generator/plan"
 	"github.com/svcgen/svcgen/templates"
@@ -58,7 +59,7 @@ func Files(s *ir.Service, files []plan.File, opt Options) (*fileset.Set, error) 
 	}
 	set := &fileset.Set{}
 	for i, f := range files {
-		file := fileset.File{Path: f.Path, Owner: f.Owner, Mode: 0o644, Content: done[i], Decl: f.Decl}
+		file := fileset.File{Path: f.Path, Owner: f.Owner, Mode: 0o644, Content: done[i], Decl: f.Decl, Variant: f.Variant}
 		if err := set.Add(file); err != nil {
 			return nil, err
 		}
@@ -75,6 +76,9 @@ type renderer struct {
 func (r renderer) file(f plan.File) ([]byte, error) {
 	switch f.Source {
 	case plan.Given:
+		if f.Owner == fileset.Svcgen && strings.HasSuffix(f.Path, ".go") {
+			return f.Content, gogen.CheckDirectives(f.Path, f.Content)
+		}
 		return f.Content, nil
 	case plan.Copy:
 		content, err := fs.ReadFile(r.reference, f.From)
@@ -96,7 +100,11 @@ func (r renderer) file(f plan.File) ([]byte, error) {
 		if !strings.HasSuffix(f.Path, ".go") {
 			return out.Bytes(), nil
 		}
-		return formatted(f, out.Bytes())
+		src, err := formatted(f, out.Bytes())
+		if err != nil {
+			return nil, err
+		}
+		return src, gogen.CheckDirectives(f.Path, src)
 	default:
 		return nil, errors.New("unknown source " + string(f.Source))
 	}

@@ -157,21 +157,21 @@ func (l *loader) admit(f *File, at diag.Pos) bool {
 	l.size += len(f.Content)
 	switch {
 	case len(f.Content) > l.limits.FileSize:
-		l.list.Add(at, "", "%s is larger than %d bytes", f.Disk, l.limits.FileSize)
+		l.list.AddLimit(at, "%s is larger than %d bytes", f.Disk, l.limits.FileSize)
 		return false
 	case l.size > l.limits.ClosureSize:
-		l.list.Add(at, "", "the proto files are together larger than %d bytes", l.limits.ClosureSize)
+		l.list.AddLimit(at, "the proto files are together larger than %d bytes", l.limits.ClosureSize)
 		l.full = true
 	case len(l.sources) >= l.limits.Files:
-		l.list.Add(at, "", "more than %d proto files are imported", l.limits.Files)
+		l.list.AddLimit(at, "more than %d proto files are imported", l.limits.Files)
 		l.full = true
 	case len(l.stack) >= l.limits.ImportDepth:
-		l.list.Add(at, "", "imports are nested deeper than %d files", l.limits.ImportDepth)
+		l.list.AddLimit(at, "imports are nested deeper than %d files", l.limits.ImportDepth)
 		l.full = true
 	}
 	if i := tooDeep(f.Content, l.limits.Nesting); i >= 0 {
 		l.sources[f.Disk] = f.Content
-		l.list.Add(diag.At(f.Disk, f.Content, i), "", "brackets are nested deeper than %d", l.limits.Nesting)
+		l.list.AddLimit(diag.At(f.Disk, f.Content, i), "brackets are nested deeper than %d", l.limits.Nesting)
 		return false
 	}
 	return !l.full
