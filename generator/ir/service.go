@@ -40,7 +40,8 @@ type ProtoFile struct {
 	Path       string                            // import path of the proto, acme/orders/v1/orders.proto
 	Descriptor *descriptorpb.FileDescriptorProto // comments already neutralised, go_package already set to Go
 	Go         GoPackage
-	Generate   bool // false: a well-known Go module provides it
+	GoFile     string // gen/acme/orders/v1/orders: its code is in this + .pb.go and + _grpc.pb.go; empty if not Generate
+	Generate   bool   // false: a well-known Go module provides it
 }
 
 // GoPackage is a Go package of protobuf messages.
@@ -110,8 +111,11 @@ type Emit struct {
 	Fields []FieldCopy
 }
 
-// FieldCopy is Field: req.GetField() for a field of the same name and type in request and event.
-type FieldCopy struct{ GoName string }
+// FieldCopy is GoName: Expr in a literal of the event, for a field of the same name and type in request and event.
+type FieldCopy struct {
+	GoName string
+	Expr   string // on req: req.GetOrderId(), or req.Coupon where the field is a pointer
+}
 
 // Event is a published or consumed message.
 type Event struct {
@@ -119,8 +123,10 @@ type Event struct {
 	Func     string // OrderPlaced: method of events.Events; consumers: OnOrderPlaced
 	Message  TypeRef
 	Topic    string
-	KeyExpr  string // Go expression on ev: ev.GetOrderId(), already of type string
+	KeyExpr  string // Go expression on ev: ev.GetOrderId(), already of type string; "" (quoted) without a key
 	File     string // consumers: internal/orders/on_payment_captured.go
 	TestFile string
 	Pos      diag.Pos
+
+	KeyImports []string // standard packages KeyExpr needs: strconv, encoding/hex
 }
