@@ -131,6 +131,9 @@ func (j job) run(ctx context.Context) (sample, error) {
 	if err != nil {
 		return sample{}, fmt.Errorf("%s: %w: %s", j.name, err, lastLine(text.Bytes()))
 	}
+	if !bytes.Contains(text.Bytes(), []byte(j.wants)) {
+		return sample{}, fmt.Errorf("%s: printed %q, not %q", j.name, lastLine(text.Bytes()), j.wants)
+	}
 	state := cmd.ProcessState
 	return sample{Wall: wall, CPU: state.UserTime() + state.SystemTime(), Peak: peak(state)}, nil
 }

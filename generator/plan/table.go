@@ -33,6 +33,11 @@ func table(s *ir.Service) []row {
 		{fileset.Merged, fragment(".env.example", "env.example.tmpl"), "settings for one machine"},
 		{fileset.Merged, one(".dockerignore", ".gitattributes", ".gitignore", ".golangci.yml"), "settings of the tools around the service"},
 		{fileset.Merged, folders(".github/workflows"), "continuous integration"},
+		{fileset.Merged, fragment("deploy/kustomization.yaml", "deploy_kustomization.yaml.tmpl"), "a Kubernetes base; says which secrets it wants"},
+		{fileset.Merged, fragment("deploy/deployment.yaml", "deploy_deployment.yaml.tmpl"), "Kubernetes: the service, its probes and its limits"},
+		{fileset.Merged, fragment("deploy/service.yaml", "deploy_service.yaml.tmpl"), "Kubernetes: its name"},
+		{fileset.Merged, fragment("deploy/disruption.yaml", "deploy_disruption.yaml.tmpl"), "Kubernetes: one replica down at a time"},
+		{fileset.Merged, fragment("deploy/network.yaml", "deploy_network.yaml.tmpl"), "Kubernetes: who may call and be called"},
 
 		{fileset.Svcgen, generated(), "generated from a proto"},
 		{fileset.Svcgen, ignore(".svcgen/.gitignore"), "keeps what svcgen needs for one run only out of version control"},
