@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -258,7 +259,7 @@ func (l *link) Publish(ctx context.Context, m *Message, done func(error)) {
 		l.mu.Unlock()
 		done(err)
 	}
-	if l.d.one(l.f.sync) && !l.pipeline {
+	if l.d.one(l.f.sync) { // seen by the relay before it sends anything else
 		answer(errFault)
 		return
 	}
@@ -328,10 +329,7 @@ func (w *world) relay(f faults, pipeline bool) (r *Relay, l *link, stop, crash f
 	w.t.Helper()
 	c := &client{table: w.table, d: w.d, f: f, crashed: make(chan struct{})}
 	l = &link{sink: w.sink, d: w.d, f: f, pipeline: pipeline, wg: &w.wg, inflight: make(map[Key]int), pipe: make(chan func(), 10_000)}
-	r, err := NewRelay(c, l, w.cfg, slog.New(slog.DiscardHandler), noop.Meter{})
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	r = newRelay(w.t, c, l, w.cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	if pipeline {
 		quit := make(chan struct{})
@@ -360,6 +358,41 @@ func (w *world) relay(f faults, pipeline bool) (r *Relay, l *link, stop, crash f
 	stop = func() { once.Do(func() { cancel(); <-done }) }
 	crash = func() { once.Do(func() { close(c.crashed); cancel(); <-done }) }
 	return r, l, stop, crash
+}
+
+func newRelay(t *testing.T, q Queue, p Publisher, cfg Config) *Relay {
+	t.Helper()
+	r, err := NewRelay(q, p, cfg, slog.New(slog.DiscardHandler), noop.Meter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// run runs r until the returned function is called.
+func run(t *testing.T, r *Relay) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	return func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("run: %v", err)
+		}
+	}
+}
+
+// leases is a client whose leases can fail.
+type leases struct {
+	*client
+	down atomic.Bool
+}
+
+func (q *leases) Lease(ctx context.Context, owner string, ttl time.Duration) ([]Lease, error) {
+	if q.down.Load() {
+		return nil, errFault
+	}
+	return q.client.Lease(ctx, owner, ttl)
 }
 
 // settle waits until everything that can be published is.

@@ -67,9 +67,8 @@ func (l *lane) afterFetch(p *page, now time.Time) {
 	}
 	l.setbacks = 0
 	taken := make(map[string]int)
-	dropped := make(map[Key]bool) // keys a row of which was not taken: neither are those behind it
 	for i := range p.recs {
-		l.take(&p.recs[i], f, taken, dropped, now)
+		l.take(&p.recs[i], f, taken, now)
 	}
 	switch {
 	case len(p.recs) > 0:
@@ -91,7 +90,8 @@ func (l *lane) afterFetch(p *page, now time.Time) {
 }
 
 // take puts one fetched row into its key's queue, unless it must not be there (stale) or there are enough of them.
-func (l *lane) take(rec *Record, f *fetching, taken map[string]int, dropped map[Key]bool, now time.Time) {
+// Each reason to leave a row out holds for the rest of the page as well, so no row of the key behind it gets in.
+func (l *lane) take(rec *Record, f *fetching, taken map[string]int, now time.Time) {
 	key := Key{rec.Topic, rec.Key}
 	cur, leased := l.leases[rec.Shard]
 	if !leased || cur.Epoch != f.leases[rec.Shard] || f.stale[key] || l.held[rec.Row] {
@@ -102,11 +102,10 @@ func (l *lane) take(rec *Record, f *fetching, taken map[string]int, dropped map[
 	q := l.queues[key]
 	full := q != nil && len(q.items) >= l.keyCap()
 	spare := b.state(now) == closed || taken[rec.Topic] < probeRows
-	if dropped[key] || full || !spare || q != nil && q.leave {
-		dropped[key] = true
-		if full {
-			q.full = true
-		}
+	if full {
+		q.full = true
+	}
+	if full || !spare || q != nil && q.leave {
 		return
 	}
 	if q == nil {

@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,7 +33,7 @@ func TestOrder(t *testing.T) {
 		{name: "database faults", f: faults{db: .2, delay: 3 * ms, dbDelay: 3 * ms}, keys: 10, relays: 1, exact: true},
 		{name: "wild", f: wild, keys: 10, relays: 1},
 		{name: "wild, one key", f: wild, keys: 1, relays: 1},
-		{name: "wild, pipelined", f: faults{outage: .02, unknown: .02, db: .1, delay: 2 * ms, dbDelay: 5 * ms}, keys: 4, relays: 1, pipeline: true},
+		{name: "wild, pipelined", f: faults{outage: .02, unknown: .02, sync: .02, db: .1, delay: 2 * ms, dbDelay: 5 * ms}, keys: 4, relays: 1, pipeline: true},
 		{name: "two relays", f: faults{delay: 5 * ms, dbDelay: 5 * ms}, keys: 10, relays: 2},
 		{name: "three relays, wild", f: wild, keys: 10, relays: 3},
 		{name: "crashes", f: faults{delay: 20 * ms, dbDelay: 5 * ms}, keys: 10, relays: 1, crashes: 20},
@@ -51,7 +52,8 @@ func TestOrder(t *testing.T) {
 					for i := range c.relays {
 						start(i)
 					}
-					w.wg.Go(func() {
+					var writer sync.WaitGroup
+					writer.Go(func() {
 						for range 600 {
 							w.table.commit(Key{fmt.Sprint("t", w.d.n(2)), fmt.Sprint("k", w.d.n(c.keys))})
 							if w.d.one(.3) {
@@ -65,7 +67,7 @@ func TestOrder(t *testing.T) {
 						crashes[i%c.relays]()
 						start(i % c.relays)
 					}
-					time.Sleep(100 * ms)
+					writer.Wait()
 					w.settle()
 					for _, stop := range stops {
 						stop()

@@ -87,9 +87,6 @@ func (l *lane) answered(a answer, now time.Time) {
 // landed decides how a key goes on when all its messages have their answers.
 func (l *lane) landed(q *keyQueue, now time.Time) {
 	failed := q.failed.Swap(false)
-	if failed {
-		q.sent = 0
-	}
 	switch {
 	case q.gone:
 	case len(q.items) == 0:
