@@ -132,6 +132,7 @@ func (s *Service) makeParts(ctx context.Context, deps DepsFunc) error {
 		return err
 	}
 	register(s.grpc, d)
+	s.grpc.SetServing(false)
 	s.consumers = consumers(d)
 	s.ready = newReadiness(s.db.Ping, s.grpc.SetServing, s.log)
 	s.admin = admin.New(s.cfg.Admin, admin.Options{
