@@ -89,7 +89,7 @@ func (s *Service) openBackends(ctx context.Context) error {
 	if s.telemetry, err = telemetry.New(ctx, s.cfg.Telemetry, s.id.Name, version()); err != nil {
 		return err
 	}
-	s.opened("telemetry", s.telemetry.Shutdown)
+	s.opened("telemetry", s.flush)
 	if s.db, err = store.Open(ctx, s.cfg.Database, s.log); err != nil {
 		return err
 	}
@@ -110,6 +110,18 @@ func (s *Service) openBackends(ctx context.Context) error {
 	s.db.OnCommit(s.relay.Wake)
 	return nil
 }
+
+// flush sends the last spans. A collector that is gone is nobody's failure to stop.
+func (s *Service) flush(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, flushLimit)
+	defer cancel()
+	if err := s.telemetry.Shutdown(ctx); err != nil {
+		s.log.Warn("telemetry is not complete", slog.Any("error", err))
+	}
+	return nil
+}
+
+const flushLimit = 2 * time.Second
 
 func (s *Service) makeParts(ctx context.Context, deps DepsFunc) error {
 	s.runtime = &Runtime{DB: s.db, Events: events.New(), Log: s.log, Meter: s.telemetry.Meter, Tracer: s.telemetry.Tracer}
