@@ -39,7 +39,13 @@ func serve(t *testing.T, opts Options) string {
 	return lis.Addr().String()
 }
 
-func request(t *testing.T, method, addr, path string, change func(*http.Request)) *http.Response {
+// answer is a response whose body is closed when the test ends.
+type answer struct {
+	code int
+	body io.Reader
+}
+
+func ask(t *testing.T, method, addr, path string, change func(*http.Request)) answer {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+addr+path, nil)
 	if err != nil {
@@ -53,7 +59,7 @@ func request(t *testing.T, method, addr, path string, change func(*http.Request)
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = resp.Body.Close() })
-	return resp
+	return answer{code: resp.StatusCode, body: resp.Body}
 }
 
 // TestLimits reads what the server runs with.
@@ -82,18 +88,18 @@ func TestProbes(t *testing.T) {
 		{"GET", "/livez", "localhost.evil.example:80", 403},
 	}
 	for _, tt := range tests {
-		resp := request(t, tt.method, addr, tt.path, func(r *http.Request) {
+		resp := ask(t, tt.method, addr, tt.path, func(r *http.Request) {
 			if tt.host != "" {
 				r.Host = tt.host
 			}
 		})
-		if resp.StatusCode != tt.code {
-			t.Errorf("%s %s for %q: %d, want %d", tt.method, tt.path, tt.host, resp.StatusCode, tt.code)
+		if resp.code != tt.code {
+			t.Errorf("%s %s for %q: %d, want %d", tt.method, tt.path, tt.host, resp.code, tt.code)
 		}
 	}
 	notReady = nil
-	if resp := request(t, "GET", addr, "/readyz", nil); resp.StatusCode != 200 {
-		t.Errorf("/readyz when ready: %d", resp.StatusCode)
+	if resp := ask(t, "GET", addr, "/readyz", nil); resp.code != 200 {
+		t.Errorf("/readyz when ready: %d", resp.code)
 	}
 }
 
@@ -111,8 +117,8 @@ func TestStatusPage(t *testing.T) {
 		}
 		return status
 	}})
-	page := request(t, "GET", addr, "/statusz", nil)
-	body, err := io.ReadAll(page.Body)
+	page := ask(t, "GET", addr, "/statusz", nil)
+	body, err := io.ReadAll(page.body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,9 +130,9 @@ func TestStatusPage(t *testing.T) {
 	if strings.Contains(string(body), "<script>") {
 		t.Error("an error's text is markup on the page")
 	}
-	resp := request(t, "GET", addr, "/statusz", func(r *http.Request) { r.Header.Set("Accept", "application/json") })
+	resp := ask(t, "GET", addr, "/statusz", func(r *http.Request) { r.Header.Set("Accept", "application/json") })
 	var got Status
-	if err := json.NewDecoder(resp.Body).Decode(&got); err != nil || got.Outbox.Pending != 7 || got.Errors[0].Detail != "badly" {
+	if err := json.NewDecoder(resp.body).Decode(&got); err != nil || got.Outbox.Pending != 7 || got.Errors[0].Detail != "badly" {
 		t.Errorf("as JSON: %+v, %v", got, err)
 	}
 }
@@ -148,11 +154,11 @@ func TestEventStream(t *testing.T) {
 			}
 		}
 	}})
-	once, err := io.ReadAll(request(t, "GET", addr, "/events?once", nil).Body)
+	once, err := io.ReadAll(ask(t, "GET", addr, "/events?once", nil).body)
 	if err != nil || string(once) != `{"id":"1"}`+"\n" {
 		t.Errorf("once: %q, %v", once, err)
 	}
-	lines := bufio.NewScanner(request(t, "GET", addr, "/events", nil).Body)
+	lines := bufio.NewScanner(ask(t, "GET", addr, "/events", nil).body)
 	for _, id := range []string{"1", "2", "3"} {
 		if id != "1" {
 			more <- id

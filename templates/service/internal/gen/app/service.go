@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -169,16 +170,16 @@ func (s *Service) listen(ctx context.Context, opts Options) error {
 	return nil
 }
 
-func (s *Service) opened(name string, close func(context.Context) error) {
-	s.open = append(s.open, closer{name: name, close: close})
+func (s *Service) opened(name string, f func(context.Context) error) {
+	s.open = append(s.open, closer{name: name, close: f})
 }
 
 // closeAll closes what is open, the last first, and goes on after an error.
 func (s *Service) closeAll(ctx context.Context) error {
 	var errs []error
-	for i := len(s.open) - 1; i >= 0; i-- {
-		if err := s.open[i].close(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("close %s: %w", s.open[i].name, err))
+	for _, o := range slices.Backward(s.open) {
+		if err := o.close(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("close %s: %w", o.name, err))
 		}
 	}
 	s.open = nil

@@ -229,8 +229,7 @@ func (c *chain) access(call *call, code codes.Code, elapsed time.Duration, err e
 		c.log.LogAttrs(call, level, "call", method, result, took)
 		return
 	}
-	var p *panicError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*panicError](err); ok {
 		c.log.LogAttrs(call, level, "call", method, result, took, slog.Any("error", err), slog.String("stack", string(p.stack)))
 		return
 	}

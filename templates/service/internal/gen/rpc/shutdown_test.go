@@ -99,7 +99,10 @@ func TestShutdownCancels(t *testing.T) {
 		t.Error("Shutdown says that every call finished by itself")
 	}
 	select {
-	case <-ended:
+	case err := <-ended:
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("the handler's context ended with %v", err)
+		}
 	default:
 		t.Error("Shutdown returned before the handler did: it may still use the database")
 	}
