@@ -20,7 +20,7 @@ while read -r verb target; do
 	remove) rest=; for t in $targets; do [ "$t" = "$target" ] || rest="$rest $t"; done; targets=$rest ;;
 	esac
 done
-for t in $targets; do kill -QUIT "$t" 2>/dev/null; done
+for t in $targets; do kill -QUIT "$t" 2>/dev/null; kill -CONT "$t" 2>/dev/null; done
 [ -z "$targets" ] || sleep 1
 for t in $targets; do kill -9 "$t" 2>/dev/null; done
 rm -rf -- "$1"

@@ -95,7 +95,7 @@ const quitTimeout = 3 * time.Second
 
 // stop ends the server for good. PostgreSQL leaves a System V segment behind when it is merely killed.
 func (p *process) stop() error {
-	if p.quits && p.alive() && quitProcess(p.pid) == nil {
+	if p.quits && p.alive() && p.resume() == nil && quitProcess(p.pid) == nil {
 		select {
 		case <-p.exited:
 		case <-time.After(quitTimeout):

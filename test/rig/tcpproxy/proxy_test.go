@@ -119,12 +119,23 @@ func mustBreak(t *testing.T, c net.Conn) {
 	}
 }
 
+// mustRefuse wants a new connection to be of no use, whether the reset arrives before or after its first byte.
+func mustRefuse(t *testing.T, p *Proxy) {
+	t.Helper()
+	c, err := net.Dial("tcp", p.Addr())
+	if err != nil {
+		return
+	}
+	defer func() { _ = c.Close() }()
+	mustBreak(t, c)
+}
+
 func TestCut(t *testing.T) {
 	p, c, _ := setUp(t)
 	mustWork(t, c, 'a')
 	p.Cut()
 	mustBreak(t, c)
-	mustBreak(t, dial(t, p))
+	mustRefuse(t, p)
 	p.Heal()
 	mustWork(t, dial(t, p), 'b')
 }
@@ -221,5 +232,5 @@ func TestTargetNotUp(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	mustBreak(t, dial(t, p))
+	mustRefuse(t, p)
 }
