@@ -39,7 +39,11 @@ type Record struct {
 // as an outage: the row stays, no attempt is counted.
 type Rejection struct{ Err error }
 
+// Error implements error.
+
 func (r *Rejection) Error() string { return "rejected by broker: " + r.Err.Error() }
+
+// Unwrap returns the broker's own error.
 func (r *Rejection) Unwrap() error { return r.Err }
 
 // IsRejection reports whether err is a refusal of the message itself.
