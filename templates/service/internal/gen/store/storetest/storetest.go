@@ -97,6 +97,19 @@ func must(t testing.TB, err error) {
 	}
 }
 
+// eventually tries ok until it holds.
+func eventually(t testing.TB, ok func() bool) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	for !ok() {
+		select {
+		case <-deadline:
+			t.Fatal("not within 20 s")
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
 func message(key string, n int) outbox.Message {
 	return outbox.Message{Topic: "orders", Key: key, Type: "acme.v1.Placed", Payload: fmt.Append(nil, n)}
 }

@@ -49,7 +49,7 @@ func (q *Queue) Reject(ctx context.Context, row int64, cause string, limit int, 
 
 // Beyond the count the estimate is that of the planner: rows to a page at the last ANALYZE, times pages now.
 const stats = `
-SELECT (SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT $1) AS some),
+SELECT (SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT $1) AS counted),
        (SELECT (CASE WHEN relpages > 0 THEN reltuples / relpages ELSE 0 END
                 * pg_relation_size(oid) / current_setting('block_size')::int)::bigint
         FROM pg_class WHERE oid = 'outbox'::regclass),
