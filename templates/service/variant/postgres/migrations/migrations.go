@@ -1,9 +1,11 @@
-// Package migrations holds the schema of the service: goose files, applied in order, never edited once released.
+// Package migrations holds the database schema as numbered SQL files, oldest first, for goose.
+//
+// It is yours: add a file for every change and never edit one that has been applied somewhere.
 package migrations
 
 import "embed"
 
-// FS has every migration.
+// FS holds the SQL files.
 //
 //go:embed *.sql
 var FS embed.FS
