@@ -171,6 +171,11 @@ func (t *lazyTx) finish(ctx context.Context, msgs []outbox.Message) error {
 	if t.tx == nil && len(msgs) == 0 {
 		return nil // nothing was asked of the database
 	}
+	if t.tx != nil && t.conn.PgConn().TxStatus() == 'I' {
+		// The first statement could not be prepared, so BEGIN was not sent, and fn overlooked it; or fn sent
+		// COMMIT itself. Without a transaction the rows would be committed by themselves.
+		return fmt.Errorf("commit: %w", pgx.ErrTxClosed)
+	}
 	b := &pgx.Batch{}
 	if t.tx == nil {
 		b.BeginTx(pgx.TxOptions{})
