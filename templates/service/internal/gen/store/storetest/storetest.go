@@ -58,6 +58,7 @@ func Run(t *testing.T, s Suite) {
 	t.Run("Dead", s.testDead)
 	t.Run("Leases", s.testLeases)
 	t.Run("Lifecycle", s.testLifecycle)
+	t.Run("Order", s.testOrder)
 }
 
 // one opens a fresh, migrated database with a table called counter.

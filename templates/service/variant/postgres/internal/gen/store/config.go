@@ -45,7 +45,8 @@ func (c Config) business() (*pgxpool.Config, error) {
 
 // relay is the pool configuration of the outbox queue. Its commits need not wait for the disk: a lost delete is
 // a duplicate, which consumers drop by id. Its plans must not flip to a sequential scan when the table was
-// empty at the last ANALYZE.
+// empty at the last ANALYZE; small tables are scanned all the same, and the cost put on that must not start the
+// JIT compiler, which takes longer than any of these statements.
 func (c Config) relay() (*pgxpool.Config, error) {
 	p, err := c.base()
 	if err != nil {
@@ -55,6 +56,7 @@ func (c Config) relay() (*pgxpool.Config, error) {
 	if !c.Pooler {
 		p.ConnConfig.RuntimeParams["synchronous_commit"] = "off"
 		p.ConnConfig.RuntimeParams["enable_seqscan"] = "off"
+		p.ConnConfig.RuntimeParams["jit"] = "off"
 	}
 	return p, nil
 }

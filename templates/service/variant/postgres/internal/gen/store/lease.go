@@ -16,10 +16,12 @@ const (
 	forgetOld = `DELETE FROM outbox_relay WHERE seen_at < now() - 10 * $1::interval`
 	countLive = `SELECT count(*) FROM outbox_relay WHERE seen_at > now() - $1::interval`
 	renew     = `UPDATE outbox_lease SET expires_at = now() + $2::interval WHERE owner = $1 AND expires_at > now() RETURNING shard, epoch`
-	take      = `
-UPDATE outbox_lease SET owner = $1, epoch = epoch + 1, expires_at = now() + $2::interval WHERE shard IN (
+	// MATERIALIZED: as a plain subquery it could be run once for each row, and take more than the limit.
+	take = `
+WITH free AS MATERIALIZED (
     SELECT shard FROM outbox_lease WHERE expires_at < now() ORDER BY random() LIMIT $3 FOR UPDATE SKIP LOCKED)
-RETURNING shard, epoch`
+UPDATE outbox_lease AS l SET owner = $1, epoch = epoch + 1, expires_at = now() + $2::interval
+FROM free WHERE l.shard = free.shard RETURNING l.shard, l.epoch`
 	// A shard given up while its relay goes on is free a moment later, so that what is in flight can be settled
 	// and is not published twice.
 	giveUp = `
