@@ -44,9 +44,9 @@ func (c Config) business() (*pgxpool.Config, error) {
 }
 
 // relay is the pool configuration of the outbox queue. Its commits need not wait for the disk: a lost delete is
-// a duplicate, which consumers drop by id. Its plans must not flip to a sequential scan when the table was
-// empty at the last ANALYZE; small tables are scanned all the same, and the cost put on that must not start the
-// JIT compiler, which takes longer than any of these statements.
+// a duplicate, which consumers drop by id. Its pages must be read in the order of the index and end at the limit
+// also when the table was empty at the last ANALYZE, so the plans that read all and sort are off; and the costs
+// that puts on small tables must not start the JIT compiler, which takes longer than any of these statements.
 func (c Config) relay() (*pgxpool.Config, error) {
 	p, err := c.base()
 	if err != nil {
@@ -54,9 +54,9 @@ func (c Config) relay() (*pgxpool.Config, error) {
 	}
 	p.MaxConns = max(c.RelayConns, 1)
 	if !c.Pooler {
-		p.ConnConfig.RuntimeParams["synchronous_commit"] = "off"
-		p.ConnConfig.RuntimeParams["enable_seqscan"] = "off"
-		p.ConnConfig.RuntimeParams["jit"] = "off"
+		for _, name := range []string{"synchronous_commit", "enable_seqscan", "enable_bitmapscan", "jit"} {
+			p.ConnConfig.RuntimeParams[name] = "off"
+		}
 	}
 	return p, nil
 }
