@@ -36,6 +36,7 @@ type Config struct {
 
 // DB is one SQLite database. Its methods may be called from any goroutine.
 type DB struct {
+	file   string
 	write  *sql.DB
 	read   *sql.DB
 	commit committer
@@ -63,7 +64,7 @@ func Open(_ context.Context, cfg Config, log *slog.Logger) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	db := &DB{write: sql.OpenDB(&writer{Connector: write, gate: gate}), read: sql.OpenDB(read), log: log}
+	db := &DB{file: name, write: sql.OpenDB(&writer{Connector: write, gate: gate}), read: sql.OpenDB(read), log: log}
 	db.write.SetMaxOpenConns(1)
 	readers := max(cfg.Readers, 1)
 	db.read.SetMaxOpenConns(readers)
