@@ -72,17 +72,18 @@ func generate(files []ir.ProtoFile, module string, mode descriptorMode) ([]File,
 		}
 	}
 
-	done := make([][]File, len(targets))
+	// Messages and stubs of one file are formatted apart, so that also a single big file keeps two cores busy.
+	done := make([][]File, 2*len(targets))
 	var group errgroup.Group
 	group.SetLimit(workers(targets))
 	for i, f := range targets {
-		group.Go(func() error {
-			var err error
-			done[i], err = generateFile(plugin, f, full[i], stubs)
-			if err != nil {
-				return fmt.Errorf("generate Go code of %s: %w", f.Desc.Path(), err)
-			}
-			return nil
+		group.Go(func() (err error) {
+			done[2*i], err = messages(plugin, f, full[i])
+			return generating(f, err)
+		})
+		group.Go(func() (err error) {
+			done[2*i+1], err = stubs.print(plugin, f)
+			return generating(f, err)
 		})
 	}
 	if err := group.Wait(); err != nil {
@@ -104,34 +105,43 @@ func workers(targets []*protogen.File) int {
 	return runtime.GOMAXPROCS(0)
 }
 
-// generateFile returns the sources of one proto file. full is its descriptor when f carries the stub of one.
-func generateFile(plugin *protogen.Plugin, f *protogen.File, full *descriptorpb.FileDescriptorProto, stubs *stubPrinter) ([]File, error) {
-	own := *plugin // the list of generated files and the first error are this file's own
+// messages returns the .pb.go files of f. full is its descriptor when f carries the stub of one.
+func messages(plugin *protogen.Plugin, f *protogen.File, full *descriptorpb.FileDescriptorProto) ([]File, error) {
+	own := *plugin // for a list of generated files and a first error of its own
 	internal_gengo.GenerateFile(&own, f)
-	if err := stubs.print(&own, f); err != nil {
+	files, err := formatted(&own)
+	if err != nil || full == nil {
+		return files, err
+	}
+	splice, err := newSplice(f, full)
+	if err != nil {
 		return nil, err
 	}
-	resp := own.Response()
-	if resp.Error != nil {
-		return nil, errors.New(resp.GetError())
-	}
-	var splice *splice
-	if full != nil {
-		var err error
-		if splice, err = newSplice(f, full); err != nil {
+	for i := range files {
+		if files[i].Content, err = splice.apply(files[i].Content); err != nil {
 			return nil, err
 		}
 	}
-	files := make([]File, 0, len(resp.File))
-	for _, r := range resp.File {
-		content := []byte(r.GetContent())
-		if splice != nil && !strings.HasSuffix(r.GetName(), grpcSuffix) {
-			var err error
-			if content, err = splice.apply(content); err != nil {
-				return nil, err
-			}
-		}
-		files = append(files, File{Path: r.GetName(), Content: content})
+	return files, nil
+}
+
+// formatted returns what was generated with plugin, with imports and after gofmt.
+func formatted(plugin *protogen.Plugin) ([]File, error) {
+	resp := plugin.Response()
+	if resp.Error != nil {
+		message, _, _ := strings.Cut(resp.GetError(), "\n") // the source follows
+		return nil, errors.New(message)
+	}
+	files := make([]File, len(resp.File))
+	for i, f := range resp.File {
+		files[i] = File{Path: f.GetName(), Content: []byte(f.GetContent())}
 	}
 	return files, nil
+}
+
+func generating(f *protogen.File, err error) error {
+	if err != nil {
+		return fmt.Errorf("generate Go code of %s: %w", f.Desc.Path(), err)
+	}
+	return nil
 }

@@ -1,7 +1,6 @@
 package gogen
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"strconv"
@@ -52,18 +51,17 @@ func (p *stubPrinter) include(name string, data any) (string, error) {
 	return b.String(), err
 }
 
-// print adds the stubs of f's services to plugin. A file without services has none.
-func (p *stubPrinter) print(plugin *protogen.Plugin, f *protogen.File) error {
+// print returns the stubs of f's services, in one file; there is none without services.
+func (p *stubPrinter) print(plugin *protogen.Plugin, f *protogen.File) ([]File, error) {
 	if len(f.Services) == 0 {
-		return nil
+		return nil, nil
 	}
-	g := plugin.NewGeneratedFile(f.GeneratedFilenamePrefix+grpcSuffix, f.GoImportPath)
-	var b bytes.Buffer
-	if err := p.tmpl.ExecuteTemplate(&b, grpcTemplate, newStubs(g, f)); err != nil {
-		return fmt.Errorf("print gRPC stubs: %w", err)
+	own := *plugin
+	g := own.NewGeneratedFile(f.GeneratedFilenamePrefix+grpcSuffix, f.GoImportPath)
+	if err := p.tmpl.ExecuteTemplate(g, grpcTemplate, newStubs(g, f)); err != nil {
+		return nil, fmt.Errorf("print gRPC stubs: %w", err)
 	}
-	_, err := g.Write(b.Bytes())
-	return err
+	return formatted(&own)
 }
 
 // stubs is what the fragment prints for one proto file.

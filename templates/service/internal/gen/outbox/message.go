@@ -1,10 +1,3 @@
-// Package outbox carries events from committed transactions to the broker: at least once, and in
-// commit order per topic and key.
-//
-// A transaction adds messages to the outbox table (store.Tx.Emit); the relay reads the oldest pending rows,
-// publishes them and deletes each one after the broker has accepted it. A row that is there is pending;
-// there is no cursor to lose. What the table looks like to the relay is Queue, implemented by package store
-// for the chosen database; where messages go is Publisher, implemented by package broker.
 package outbox
 
 import (
@@ -39,7 +32,11 @@ type Record struct {
 // as an outage: the row stays, no attempt is counted.
 type Rejection struct{ Err error }
 
+// Error implements error.
+
 func (r *Rejection) Error() string { return "rejected by broker: " + r.Err.Error() }
+
+// Unwrap returns the broker's own error.
 func (r *Rejection) Unwrap() error { return r.Err }
 
 // IsRejection reports whether err is a refusal of the message itself.

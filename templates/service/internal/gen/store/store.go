@@ -1,0 +1,120 @@
+// Package store is the service's SQLite database: transactions that carry events, the outbox table the relay
+// reads, migrations.
+//
+// In go functions that run inside a transaction (InTx); out come their rows and, if and only if the transaction
+// commits, the events they emitted. The package does not publish events; that is the relay's work (package
+// outbox), which sees the table through Queue.
+//
+// There is one connection for writing and a few for reading. Writers that wait for each other share a commit, and
+// so one fsync (commit.go). Several processes may use one file: BEGIN IMMEDIATE takes SQLite's write lock before
+// an outbox id is drawn and holds it until the commit, so ids are in commit order whoever writes, and a relay
+// in each process can at worst publish an event twice, never out of order.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"modernc.org/sqlite"
+)
+
+// Config says where the database is.
+type Config struct {
+	URL     string        `env:"DATABASE_URL" envDefault:"{name}.db" help:"SQLite file"`
+	Migrate bool          `env:"DATABASE_MIGRATE" envDefault:"true" help:"apply migrations at start"`
+	Readers int           `env:"DATABASE_READERS" envDefault:"4" help:"connections for reading"`
+	Busy    time.Duration `env:"DATABASE_BUSY_TIMEOUT" envDefault:"5s" help:"how long to wait for another process's write lock"`
+	Share   time.Duration `env:"DATABASE_SHARE_COMMIT" envDefault:"5ms" help:"how long a shared commit may collect writers; 0: every one alone"`
+}
+
+// DB is one SQLite database. Its methods may be called from any goroutine.
+type DB struct {
+	file   string
+	write  *sql.DB
+	read   *sql.DB
+	commit committer
+	log    *slog.Logger
+
+	mu       sync.Mutex
+	onCommit []func()
+}
+
+// Open prepares the database of cfg. It connects at first use, so a wrong file name is found by Ping or Migrate.
+func Open(_ context.Context, cfg Config, log *slog.Logger) (*DB, error) {
+	name := strings.TrimPrefix(cfg.URL, "file:")
+	if name == "" || strings.HasPrefix(name, ":memory:") {
+		return nil, fmt.Errorf("open database: DATABASE_URL %q is not a file name", cfg.URL)
+	}
+	busy := fmt.Sprintf("busy_timeout(%d)", cfg.Busy.Milliseconds())
+	shared := []string{busy, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"}
+
+	gate := &gate{}
+	write, err := connector(name, shared...)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	read, err := connector(name, append(shared, "query_only(1)")...)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	db := &DB{file: name, write: sql.OpenDB(&writer{Connector: write, gate: gate}), read: sql.OpenDB(read), log: log}
+	db.write.SetMaxOpenConns(1)
+	readers := max(cfg.Readers, 1)
+	db.read.SetMaxOpenConns(readers)
+	db.read.SetMaxIdleConns(readers)
+	db.commit = committer{db: db.write, gate: gate, share: cfg.Share, committed: db.committed}
+	return db, nil
+}
+
+// connector returns a connector for the file name with pragmas set on every connection.
+func connector(name string, pragmas ...string) (driver.Connector, error) {
+	q := url.Values{"_pragma": pragmas, "_txlock": {"immediate"}}
+	// A SQLite URI; only these characters end or escape its path.
+	path := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(name)
+	return sqlite.NewConnector("file:" + path + "?" + q.Encode())
+}
+
+// Reader returns a pool of read-only connections for queries outside a transaction. They see what is committed.
+func (db *DB) Reader() *sql.DB { return db.read }
+
+// Ping reports whether the database answers.
+func (db *DB) Ping(ctx context.Context) error {
+	if err := db.read.PingContext(ctx); err != nil {
+		return fmt.Errorf("ping database: %w", err)
+	}
+	var one int
+	if err := db.read.QueryRowContext(ctx, "SELECT 1").Scan(&one); err != nil {
+		return fmt.Errorf("ping database: %w", err)
+	}
+	return nil
+}
+
+// OnCommit registers f to be called after every commit that carried events; it wakes the relay. f must not block.
+func (db *DB) OnCommit(f func()) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	db.onCommit = append(db.onCommit, f)
+}
+
+func (db *DB) committed() {
+	db.mu.Lock()
+	hooks := db.onCommit
+	db.mu.Unlock()
+	for _, f := range hooks {
+		f()
+	}
+}
+
+// Close waits for the transactions under way and closes all connections.
+func (db *DB) Close() error {
+	db.commit.close()
+	return errors.Join(db.write.Close(), db.read.Close())
+}
