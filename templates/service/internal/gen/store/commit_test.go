@@ -246,6 +246,26 @@ func TestGivingUp(t *testing.T) {
 	}
 }
 
+// Callers that give up at any moment leave the turn where the next one finds it.
+func TestGivingUpPassesTheTurn(t *testing.T) {
+	db := open(t, func(c *Config) { c.Share = time.Millisecond })
+	var wg sync.WaitGroup
+	for i := range 400 {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i%40)*100*time.Microsecond)
+			defer cancel()
+			err := db.InTx(ctx, func(_ context.Context, tx *Tx) error { return tx.Emit(message("k", i)) })
+			if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	must(t, db.InTx(ctx, func(context.Context, *Tx) error { return nil }))
+}
+
 func TestCloseWaits(t *testing.T) {
 	db := open(t)
 	entered := make(chan struct{})
