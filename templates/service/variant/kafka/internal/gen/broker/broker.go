@@ -108,7 +108,8 @@ func (b *Broker) Publish(ctx context.Context, m *outbox.Message, done func(error
 		return
 	}
 	// Not the caller's context: it would recall a record that is on its way.
-	b.client.Produce(context.Background(), record(m, b.source), func(_ *kgo.Record, err error) {
+	b.client.Produce(context.Background(), record(m, b.source), func(r *kgo.Record, err error) {
+		b.topics.notice(r.Topic, err)
 		settled(outcome(err))
 	})
 }

@@ -1,22 +1,29 @@
 package broker
 
 import (
+	"context"
 	"log/slog"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// logger hands the client's warnings on. What it says of its daily work is too much for a service's log.
+// logger hands on what the client says. Its warnings repeat themselves twice a second while a broker is down, when
+// the probe has said so once; they are for debugging.
 type logger struct{ log *slog.Logger }
 
 // Level implements kgo.Logger.
-func (logger) Level() kgo.LogLevel { return kgo.LogLevelWarn }
+func (l logger) Level() kgo.LogLevel {
+	if l.log.Enabled(context.Background(), slog.LevelDebug) {
+		return kgo.LogLevelInfo
+	}
+	return kgo.LogLevelError
+}
 
 // Log implements kgo.Logger.
 func (l logger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
+	to := slog.LevelDebug
 	if level == kgo.LogLevelError {
-		l.log.Error("kafka client: "+msg, keyvals...)
-		return
+		to = slog.LevelWarn
 	}
-	l.log.Warn("kafka client: "+msg, keyvals...)
+	l.log.Log(context.Background(), to, "kafka client: "+msg, keyvals...)
 }

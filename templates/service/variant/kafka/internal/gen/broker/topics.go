@@ -11,28 +11,45 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// topics creates missing topics where Config says so. Elsewhere a missing topic is an outage: a topic that a
-// producer creates by mistyping its name is worse.
+// topics knows what has to be done before a message goes to a topic.
+//
+// It creates missing topics where Config says so. Elsewhere a missing topic is an outage: a topic that a producer
+// creates by mistyping its name is worse. And it lets the client forget a topic that was deleted: the client sends to
+// the id that it once learnt, also when there is a new topic of that name.
 type topics struct {
-	cfg   Config
-	admin *kadm.Client
+	cfg    Config
+	client *kgo.Client
+	admin  *kadm.Client
 
 	mu    sync.Mutex
 	known map[string]bool
+	gone  map[string]bool
 }
 
 func newTopics(cfg Config, client *kgo.Client) *topics {
-	return &topics{cfg: cfg, admin: kadm.NewClient(client), known: make(map[string]bool)}
+	return &topics{cfg: cfg, client: client, admin: kadm.NewClient(client), known: make(map[string]bool), gone: make(map[string]bool)}
 }
 
-// ensure returns when the topic exists, or why that is not known.
-func (t *topics) ensure(ctx context.Context, name string) error {
-	if !t.cfg.CreateTopics {
-		return nil
+// notice learns from the outcome of a message whether its topic is gone.
+func (t *topics) notice(name string, err error) {
+	if !errors.Is(err, kerr.UnknownTopicID) && !errors.Is(err, kerr.UnknownTopicOrPartition) {
+		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.known[name] {
+	t.gone[name] = true
+	delete(t.known, name)
+}
+
+// ensure returns when a message may go to the topic, or why not. It may wait for the cluster where it creates topics.
+func (t *topics) ensure(ctx context.Context, name string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.gone[name] {
+		t.client.PurgeTopicsFromProducing(name) // fails what is buffered for it; the relay sends that again
+		delete(t.gone, name)
+	}
+	if !t.cfg.CreateTopics || t.known[name] {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.cfg.Timeout)
