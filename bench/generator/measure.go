@@ -66,18 +66,18 @@ func (b *bench) one(ctx context.Context, s size, order *rand.Rand) error {
 	if err := os.MkdirAll(scratch, 0o755); err != nil {
 		return err
 	}
-	for _, dir := range []string{"kept", "edited"} {
-		cmd := exec.CommandContext(ctx, b.tools.svcgen, "new", "svcgen.yaml", "--out", filepath.Join(scratch, dir))
-		cmd.Dir = protos
-		if text, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("svcgen new: %w\n%s", err, text)
+	for _, dir := range []string{"kept", "edited"} { // where it fails, the jobs that need them fail too, and say so
+		argv := []string{b.tools.svcgen, "new", "svcgen.yaml", "--out", filepath.Join(scratch, dir)}
+		if _, err := (job{name: "svcgen new", argv: argv, dir: protos}).run(ctx); err != nil {
+			_, _ = fmt.Fprintf(b.progress, "%s: %v\n", s, err)
+			continue
 		}
+		t, err := weigh(filepath.Join(scratch, dir))
+		if err != nil {
+			return err
+		}
+		b.trees[s.String()] = t
 	}
-	t, err := weigh(filepath.Join(scratch, "kept"))
-	if err != nil {
-		return err
-	}
-	b.trees[s.String()] = t
 
 	jobs := b.tools.jobs(s, protos, scratch)
 	all := make([]*series, len(jobs))
