@@ -2,6 +2,7 @@ package diag
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"unicode/utf8"
 )
@@ -11,12 +12,19 @@ const bom = "\ufeff"
 // Sources maps the name of an input file, as positions spell it, to its content.
 type Sources map[string][]byte
 
-// Finish is what a package returns: l sorted, without doubles, each diagnostic with its source line.
+// maxShown is how many diagnostics of a run are shown; a file with more of them is not read to the end.
+const maxShown = 100
+
+// Finish is what a package returns: l sorted, without doubles, each diagnostic with its source line. Beyond the
+// first hundred they are only counted.
 func (s Sources) Finish(l List) List {
 	if len(l) == 0 {
 		return nil
 	}
 	l = l.Sorted()
+	if more := len(l) - maxShown; more > 0 {
+		l = append(l[:maxShown:maxShown], Diagnostic{Message: fmt.Sprintf("%d more mistakes are not shown", more), Warning: !l[maxShown:].HasErrors()})
+	}
 	for i := range l {
 		if l[i].Line == "" && l[i].Pos.Line > 0 {
 			l[i].Line = line(s[l[i].Pos.File], l[i].Pos.Line)

@@ -27,19 +27,32 @@ import (
 
 const testModule = "example.test/m"
 
-// corpus returns the cases: each folder under testdata/corpus is one import root, whose protos are one closure.
+// corpus returns the cases by name: each is one import root, whose protos are one closure. Besides the folders
+// under testdata/corpus there are the protos of the reference service and of the examples.
 func corpus(t testing.TB) map[string][]ir.ProtoFile {
 	t.Helper()
-	root := filepath.Join("testdata", "corpus")
-	dirs, err := os.ReadDir(root)
-	if err != nil {
-		t.Fatal(err)
-	}
 	cases := make(map[string][]ir.ProtoFile)
-	for _, dir := range dirs {
-		cases[dir.Name()] = compileFS(t, os.DirFS(filepath.Join(root, dir.Name())))
+	for _, pattern := range []string{"testdata/corpus/*", "../../templates/service", "../../examples/*"} {
+		roots, err := filepath.Glob(filepath.FromSlash(pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, root := range roots {
+			name := filepath.Base(root)
+			if sub := filepath.Join(root, "proto"); isDir(sub) {
+				root = sub
+			}
+			if files := compileFS(t, os.DirFS(root)); len(files) > 0 {
+				cases[name] = files
+			}
+		}
 	}
 	return cases
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // compileFS compiles every proto in fsys.
@@ -107,7 +120,7 @@ func protoFile(fd protoreflect.FileDescriptor, own bool) ir.ProtoFile {
 		importPath, name = path.Join(testModule, "gen", path.Dir(fd.Path())), ""
 	}
 	if name == "" {
-		name = strings.NewReplacer("-", "_", ".", "_").Replace(path.Base(importPath))
+		name = strings.NewReplacer("-", "_", ".", "_").Replace(path.Base(importPath)) + "pb"
 	}
 	if d.Options == nil {
 		d.Options = &descriptorpb.FileOptions{}

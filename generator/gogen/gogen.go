@@ -129,7 +129,8 @@ func messages(plugin *protogen.Plugin, f *protogen.File, full *descriptorpb.File
 func formatted(plugin *protogen.Plugin) ([]File, error) {
 	resp := plugin.Response()
 	if resp.Error != nil {
-		return nil, errors.New(resp.GetError())
+		message, _, _ := strings.Cut(resp.GetError(), "\n") // the source follows
+		return nil, errors.New(message)
 	}
 	files := make([]File, len(resp.File))
 	for i, f := range resp.File {

@@ -2,11 +2,10 @@ package gogen
 
 import (
 	"cmp"
+	"go/build"
 	"io"
 	"slices"
 	"strings"
-
-	"go/build"
 
 	"github.com/svcgen/svcgen/generator/ir"
 )

@@ -1,28 +1,21 @@
 package ir
 
 import (
-	"path"
-	"strings"
-
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 
-	"github.com/svcgen/svcgen/generator/naming"
 	"github.com/svcgen/svcgen/generator/schema"
 )
 
 // protos are the files of the schema as protoc-gen-go is to see them: with our go_package and harmless comments.
 func (r *resolver) protos() []ProtoFile {
-	var files naming.Files
 	var list []ProtoFile
 	for _, f := range r.schema.Files {
 		pkg := r.packages[f.Path]
 		p := ProtoFile{Path: f.Path, Go: pkg, Descriptor: f.Proto, Generate: f.Known == nil}
 		if p.Generate {
 			p.Descriptor = rewritten(f, pkg)
-			p.GoFile = path.Join(strings.TrimPrefix(pkg.ImportPath, r.manifest.Module+"/"), naming.GoFile(naming.Stem(f.Path), "proto"))
-			p.GoFile = files.Claim("", p.GoFile)
 		}
 		list = append(list, p)
 	}

@@ -128,7 +128,7 @@ func describe(svc *ir.Service) string {
 	b.WriteString("\n")
 	for _, p := range svc.Protos {
 		if p.Generate {
-			fmt.Fprintf(&b, "proto %s: package %s %q in %s.pb.go\n", p.Path, p.Go.Name, p.Go.ImportPath, p.GoFile)
+			fmt.Fprintf(&b, "proto %s: package %s %q\n", p.Path, p.Go.Name, p.Go.ImportPath)
 		} else {
 			fmt.Fprintf(&b, "proto %s: package %s %q of %s\n", p.Path, p.Go.Name, p.Go.ImportPath, p.Go.Module)
 		}

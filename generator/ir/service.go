@@ -40,8 +40,7 @@ type ProtoFile struct {
 	Path       string                            // import path of the proto, acme/orders/v1/orders.proto
 	Descriptor *descriptorpb.FileDescriptorProto // comments already neutralised, go_package already set to Go
 	Go         GoPackage
-	GoFile     string // gen/acme/orders/v1/orders: its code is in this + .pb.go and + _grpc.pb.go; empty if not Generate
-	Generate   bool   // false: a well-known Go module provides it
+	Generate   bool // false: a well-known Go module provides it
 }
 
 // GoPackage is a Go package of protobuf messages.

@@ -33,14 +33,15 @@ func (v *value) texts(name string) []string { return v.get(name).strs }
 func (v *value) integer(name string) int    { return v.get(name).num }
 func (v *value) items(name string) []*value { return v.get(name).list }
 
-// object decodes a mapping by its keys.
-func (d *decoder) object(n *yaml.Node, path string, keys []key) *value {
+// object decodes a mapping by its keys. usage is how one would write it.
+func (d *decoder) object(n *yaml.Node, path string, keys []key, usage string) *value {
 	v := &value{keys: make(map[string]*value)}
-	if !d.kind(n, path, yaml.MappingNode, "a mapping of keys to values", example(keys)) {
+	if !d.kind(n, path, yaml.MappingNode, "a mapping of keys to values", usage) {
 		return v
 	}
 	d.pos[path] = d.at(n)
 	seen := make(map[string]*yaml.Node)
+	misspelled := make(map[string]bool)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		name, child := n.Content[i], n.Content[i+1]
 		if !d.plain(name) {
@@ -53,7 +54,7 @@ func (d *decoder) object(n *yaml.Node, path string, keys []key) *value {
 		seen[name.Value] = name
 		k := find(keys, name.Value)
 		if k == nil {
-			d.unknown(name, path, keys)
+			misspelled[d.unknown(name, path, keys)] = true
 			continue
 		}
 		d.pos[join(path, k.name)] = d.at(child)
@@ -61,7 +62,7 @@ func (d *decoder) object(n *yaml.Node, path string, keys []key) *value {
 	}
 	for _, k := range keys {
 		if v.keys[k.name] == nil {
-			if k.required {
+			if k.required && !misspelled[k.name] {
 				d.list.Add(d.at(n), "add "+k.usage(), "%s is missing", join(path, k.name))
 			}
 			v.keys[k.name] = k.fallback()
@@ -74,11 +75,11 @@ func (d *decoder) object(n *yaml.Node, path string, keys []key) *value {
 func (d *decoder) value(n *yaml.Node, path string, k key) *value {
 	switch k.kind {
 	case object:
-		return d.object(n, path, k.keys)
+		return d.object(n, path, k.keys, k.usage())
 	case objects:
 		v := &value{}
 		for i, item := range d.sequence(n, path, k) {
-			v.list = append(v.list, d.object(item, fmt.Sprintf("%s[%d]", path, i), k.keys))
+			v.list = append(v.list, d.object(item, fmt.Sprintf("%s[%d]", path, i), k.keys, "- {"+example(k.keys)+"}"))
 		}
 		return v
 	case texts:
@@ -181,11 +182,13 @@ func (d *decoder) plain(n *yaml.Node) bool {
 	return false
 }
 
-func (d *decoder) unknown(name *yaml.Node, path string, keys []key) {
+// unknown reports a key that is not in the table and returns the one that was probably meant, if any.
+func (d *decoder) unknown(name *yaml.Node, path string, keys []key) (meant string) {
 	var names []string
 	for _, k := range keys {
 		names = append(names, k.name)
 	}
+	meant = diag.Nearest(name.Value, names)
 	hint := diag.DidYouMean(name.Value, names)
 	if hint == "" {
 		hint = "the keys here are " + strings.Join(names, ", ")
@@ -199,6 +202,7 @@ func (d *decoder) unknown(name *yaml.Node, path string, keys []key) {
 		what = "a key must be a plain word" + where
 	}
 	d.list.Add(d.at(name), hint, "%s", what)
+	return meant
 }
 
 // describe names what a node is, for "must be a list, not ...".

@@ -27,7 +27,7 @@ func (m *Manifest) WithImports(roots []string) ([]byte, error) {
 		quoted[i] = scalar(roots[i])
 	}
 	list := "[" + strings.Join(quoted, ", ") + "]"
-	edited := m.replaceImports(proto, list)
+	edited := m.replaceImports(proto, quoted)
 	again, err := Load(m.File, edited)
 	if err != nil || !slices.Equal(again.Proto.Imports, roots) {
 		return nil, errors.New("proto.imports cannot be rewritten in this layout; write it as a list in one line: imports: " + list)
@@ -35,20 +35,23 @@ func (m *Manifest) WithImports(roots []string) ([]byte, error) {
 	return edited, nil
 }
 
-// replaceImports puts the list where proto.imports is, or in front of the first key of proto.
-func (m *Manifest) replaceImports(proto *yaml.Node, list string) []byte {
+// replaceImports puts the roots where proto.imports is, in its style, or in front of the first key of proto.
+func (m *Manifest) replaceImports(proto *yaml.Node, roots []string) []byte {
+	eol := "\n"
+	if bytes.Contains(m.Source, []byte("\r\n")) {
+		eol = "\r\n"
+	}
+	list := "[" + strings.Join(roots, ", ") + "]"
 	if imports := child(proto, "imports"); imports != nil {
-		start := m.offset(imports)
-		return splice(m.Source, start, m.end(imports), list)
+		if imports.Style&yaml.FlowStyle == 0 {
+			list = "- " + strings.Join(roots, eol+strings.Repeat(" ", imports.Column-1)+"- ")
+		}
+		return splice(m.Source, m.offset(imports), m.end(imports), list)
 	}
 	first := proto.Content[0]
 	start := m.offset(first)
 	if proto.Style&yaml.FlowStyle != 0 {
 		return splice(m.Source, start, start, "imports: "+list+", ")
-	}
-	eol := "\n"
-	if bytes.Contains(m.Source, []byte("\r\n")) {
-		eol = "\r\n"
 	}
 	return splice(m.Source, start, start, "imports: "+list+eol+strings.Repeat(" ", first.Column-1))
 }

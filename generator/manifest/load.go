@@ -18,7 +18,7 @@ func Load(file string, src []byte) (*Manifest, error) {
 	m := &Manifest{File: file, Source: src}
 	d := decoder{file: file, pos: make(map[string]diag.Pos)}
 	if node := d.parse(src); node != nil {
-		root := d.object(node, "", table())
+		root := d.object(node, "", table(), "")
 		m.bind(root)
 	}
 	m.pos = d.pos

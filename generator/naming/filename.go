@@ -15,7 +15,7 @@ const maxBase = 200
 // meaning: no leading dot or underscore, no GOOS, GOARCH or test suffix, no device of Windows, not too long.
 // A name that has one gets the suffix.
 func GoFile(s, suffix string) string {
-	s = clean(strings.TrimLeft(s, "._"))
+	s = strings.TrimLeft(clean(s), "._")
 	if s == "" {
 		s = suffix
 	}

@@ -28,6 +28,7 @@ type planner struct {
 	old     Lock
 	next    Lock
 	disk    map[string]found
+	bases   map[string][]byte // what the merged files of next start from, by hash
 	decls   declarations
 	changes Changes
 }
@@ -45,6 +46,7 @@ func (t *Tree) Plan(set *fileset.Set, opt Options) (*Changes, error) {
 	p := &planner{
 		tree: t, opt: opt, old: old,
 		next:  Lock{Version: opt.Version, Inputs: opt.Inputs, Files: map[string]Entry{}},
+		bases: map[string][]byte{},
 		decls: declarations{tree: t},
 	}
 	if err := p.read(set); err != nil {
@@ -64,6 +66,9 @@ func (t *Tree) Plan(set *fileset.Set, opt Options) (*Changes, error) {
 	}
 	if errs := p.decls.errs; len(errs) > 0 {
 		return nil, errs
+	}
+	if err := p.keepBases(); err != nil {
+		return nil, err
 	}
 	if err := p.lock(); err != nil {
 		return nil, err
@@ -89,7 +94,12 @@ func (p *planner) read(set *fileset.Set) error {
 	add := func(name string, owner fileset.Owner) {
 		names = append(names, name)
 		if owner == fileset.Merged {
-			names = append(names, path.Join(baseDir, name), name+PendingSuffix)
+			names = append(names, name+PendingSuffix)
+		}
+		if entry := p.old.Files[name]; entry.Owner == fileset.Merged {
+			for _, hash := range entry.Hashes {
+				names = append(names, baseName(hash))
+			}
 		}
 	}
 	for _, f := range set.Files() {
@@ -126,7 +136,8 @@ func (p *planner) file(f fileset.File) error {
 	case fileset.User:
 		return p.users(f)
 	case fileset.Merged:
-		return p.merged(f)
+		p.merged(f)
+		return nil
 	default:
 		return fmt.Errorf("%s: unknown owner %q", f.Path, f.Owner)
 	}
@@ -261,11 +272,6 @@ func (p *planner) conflict(f fileset.File, disk, pending found, why string) {
 // gone plans what happens to a file that is no longer planned.
 func (p *planner) gone(name string, entry Entry) error {
 	disk := p.disk[name]
-	if entry.Owner == fileset.Merged {
-		if base := p.disk[path.Join(baseDir, name)]; base.exists {
-			p.changes.put(path.Join(baseDir, name), fileset.Svcgen, base, nil, 0)
-		}
-	}
 	switch {
 	case !disk.exists:
 		return nil

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"runtime"
 
 	"golang.org/x/sync/errgroup"
@@ -21,7 +20,7 @@ import (
 // Names of what svcgen keeps for itself. All but base are gone after a run that was not interrupted.
 const (
 	stateDir    = ".svcgen"
-	baseDir     = stateDir + "/base"    // what svcgen last rendered of the merged files
+	baseDir     = stateDir + "/base"    // what svcgen last rendered of the merged files, by hash
 	rescuedDir  = stateDir + "/rescued" // hand edits that --overwrite replaced
 	stageDir    = stateDir + "/stage"   // new bytes on their way to their place
 	journalName = stateDir + "/journal" // the renames that are left to do
@@ -120,8 +119,8 @@ func (t *Tree) Current(lock Lock, version string) (bool, error) {
 			want[name] = entry.Hashes[0]
 		case entry.Owner == fileset.Merged:
 			want[name+PendingSuffix] = ""
-			if len(entry.Hashes) > 0 {
-				want[path.Join(baseDir, name)] = entry.Hashes[0]
+			for _, hash := range entry.Hashes {
+				want[baseName(hash)] = hash
 			}
 		}
 	}

@@ -1,10 +1,3 @@
-// Package outbox carries events from committed transactions to the broker: at least once, and in
-// commit order per topic and key.
-//
-// A transaction adds messages to the outbox table (store.Tx.Emit); the relay reads the oldest pending rows,
-// publishes them and deletes each one after the broker has accepted it. A row that is there is pending;
-// there is no cursor to lose. What the table looks like to the relay is Queue, implemented by package store
-// for the chosen database; where messages go is Publisher, implemented by package broker.
 package outbox
 
 import (

@@ -1,0 +1,411 @@
+package outbox
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// keys lists which events of key arrived, in order, duplicates included.
+func (w *world) arrived(key Key) []int {
+	w.sink.mu.Lock()
+	defer w.sink.mu.Unlock()
+	var out []int
+	for _, m := range w.sink.log {
+		if m.Topic == key.Topic && m.Key == key.Key {
+			n, err := strconv.Atoi(string(m.Payload))
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+func upTo(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i + 1
+	}
+	return out
+}
+
+var quiet = faults{delay: 2 * ms, dbDelay: 2 * ms}
+
+// bad refuses event n of key.
+func bad(key Key, n int) func(*Message) bool {
+	return func(m *Message) bool {
+		return m.Topic == key.Topic && m.Key == key.Key && string(m.Payload) == strconv.Itoa(n)
+	}
+}
+
+func TestRefusedEventBlocksItsKeyOnly(t *testing.T) {
+	for _, pipeline := range []bool{false, true} {
+		t.Run(fmt.Sprint("pipelined ", pipeline), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 1, 1)
+				a, b := Key{"t", "a"}, Key{"t", "b"}
+				w.sink.bad = bad(a, 3)
+				r, _, stop, _ := w.relay(quiet, pipeline)
+				for range 6 {
+					w.table.commit(a)
+					w.table.commit(b)
+				}
+				time.Sleep(10 * time.Second)
+				if got := w.arrived(b); !slices.Equal(got, upTo(6)) {
+					t.Errorf("the other key got %v", got)
+				}
+				if got := w.arrived(a); !slices.Equal(got, upTo(2)) {
+					t.Errorf("the blocked key got %v, want 1 and 2", got)
+				}
+				if len(w.table.dead) != 1 || w.table.dead[5].Attempts != 3 {
+					t.Errorf("dead letters %v, want row 5 after 3 attempts", w.table.dead)
+				}
+				if s := r.Status(); len(s.Down) != 0 || s.Held != 0 || s.Stats.BlockedKeys != 1 || len(s.Failures) == 0 {
+					t.Errorf("status %+v, want a failure, one blocked key and nothing in memory", s)
+				}
+
+				w.sink.mu.Lock()
+				w.sink.bad = nil
+				w.sink.mu.Unlock()
+				w.table.requeue(5)
+				time.Sleep(3 * time.Second)
+				if got := w.arrived(a); !slices.Equal(got, upTo(6)) {
+					t.Errorf("after the requeue the key got %v, want 1 to 6", got)
+				}
+				stop()
+				w.wg.Wait()
+			})
+		})
+	}
+}
+
+func TestRefusedEventIsSkippedByPolicy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, 1)
+		w.cfg.OnDead = Skip
+		a := Key{"t", "a"}
+		w.sink.bad = bad(a, 3)
+		_, _, stop, _ := w.relay(quiet, false)
+		for range 6 {
+			w.table.commit(a)
+		}
+		w.settle()
+		if got, want := w.arrived(a), []int{1, 2, 4, 5, 6}; !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		stop()
+		w.wg.Wait()
+	})
+}
+
+// Two relays meet the same refused event: neither may go on to its successor from memory.
+func TestRefusedEventWithTwoRelays(t *testing.T) {
+	for seed := range uint64(20) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, seed, 1)
+			w.sink.bad = func(m *Message) bool { return string(m.Payload) == "3" }
+			f := faults{delay: 30 * ms, dbDelay: 30 * ms, db: .1}
+			_, _, stop1, _ := w.relay(f, false)
+			_, _, stop2, _ := w.relay(f, false)
+			for range 6 {
+				for k := range 3 {
+					w.table.commit(Key{"t", fmt.Sprint(k)})
+				}
+			}
+			w.settle()
+			time.Sleep(time.Second)
+			stop1()
+			stop2()
+			w.wg.Wait()
+			w.check()
+			for k := range 3 {
+				for _, n := range w.arrived(Key{"t", fmt.Sprint(k)}) {
+					if n > 2 {
+						t.Fatalf("seed %d: event %d of key %d passed the dead letter", seed, n, k)
+					}
+				}
+			}
+		})
+	}
+}
+
+// A destination that is down, with more rows than fit in memory and older than all others, delays nobody, costs no
+// attempt, and catches up in order when it is back.
+func TestDeadDestination(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, 2)
+		isDown := true
+		w.sink.down = func(topic string) bool {
+			w.sink.mu.Lock()
+			defer w.sink.mu.Unlock()
+			return isDown && topic == "dead"
+		}
+		for i := range 1000 {
+			w.table.commit(Key{"dead", fmt.Sprint(i % 300)})
+		}
+		r, l, stop, _ := w.relay(quiet, false)
+		time.Sleep(5 * time.Second)
+		s := r.Status()
+		if len(s.Down) != 1 || s.Down[0].Topic != "dead" || s.Down[0].Error == "" {
+			t.Errorf("status %+v, want the dead destination with its error", s)
+		}
+		if worst := r.breakers()["dead"]; worst == closed {
+			t.Error("the breaker metric says closed")
+		}
+		for i := range 50 {
+			w.table.commit(Key{"live", fmt.Sprint(i % 7)})
+			r.Wake()
+			began := time.Now()
+			for w.sink.len() <= i {
+				time.Sleep(ms)
+			}
+			if d := time.Since(began); d > 100*ms {
+				t.Fatalf("a live destination waited %v for a dead one", d)
+			}
+		}
+		tried := l.total
+		time.Sleep(time.Minute)
+		if n := l.total - tried; n > 2*30 || n < 2 {
+			t.Errorf("%d messages in a minute of outage, want a probe each few seconds and lane", n)
+		}
+		w.sink.mu.Lock()
+		isDown = false
+		w.sink.mu.Unlock()
+		began := time.Now()
+		w.settle()
+		if d := time.Since(began); d > 20*time.Second {
+			t.Errorf("catching up took %v", d)
+		}
+		stop()
+		w.wg.Wait()
+		if n := w.check(); n > 0 {
+			t.Errorf("%d duplicates", n)
+		}
+		if len(w.table.dead) > 0 {
+			t.Errorf("an outage made %d dead letters", len(w.table.dead))
+		}
+		for _, m := range w.table.rows {
+			t.Errorf("row %d has %d attempts", m.Row, m.Attempts)
+		}
+	})
+}
+
+// One key with a backlog larger than memory leaves room for the others, and memory stays bounded.
+func TestBusyKey(t *testing.T) {
+	for _, pipeline := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, 1, 1)
+			w.cfg.Lanes = 1
+			for range 2000 {
+				w.table.commit(Key{"t", "busy"})
+			}
+			w.table.commit(Key{"t", "other"})
+			r, l, stop, _ := w.relay(faults{delay: 10 * ms, dbDelay: ms}, pipeline)
+			began := time.Now()
+			for len(w.arrived(Key{"t", "other"})) == 0 {
+				time.Sleep(ms)
+				if held := r.Status().Held; held > w.cfg.Held {
+					t.Fatalf("%d rows in memory, at most %d", held, w.cfg.Held)
+				}
+				if !pipeline && time.Since(began) > time.Second {
+					t.Fatal("the other key starves behind the busy one")
+				}
+			}
+			w.settle()
+			stop()
+			w.wg.Wait()
+			if n := w.check(); n > 0 {
+				t.Errorf("%d duplicates", n)
+			}
+			if pipeline == (l.maxKey < 2) {
+				t.Errorf("%d messages of one key in flight, pipelined %v", l.maxKey, pipeline)
+			}
+		})
+	}
+}
+
+// Rows and bytes in memory are bounded, however many keys wait for a slow broker.
+func TestMemoryIsBounded(t *testing.T) {
+	for _, c := range []struct{ payload, most int }{{10, 100}, {100 << 10, 6}} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, 1, 1)
+			w.cfg.Lanes, w.cfg.HeldBytes = 1, 512<<10
+			for i := range 400 {
+				w.table.commit(Key{"t", fmt.Sprint(i)})
+				w.table.rows[i].Payload = make([]byte, c.payload)
+			}
+			r, l, stop, crash := w.relay(faults{delay: time.Minute}, false)
+			time.Sleep(10 * time.Second)
+			if held := r.Status().Held; held > c.most || held < c.most/2 || l.total == 0 {
+				t.Errorf("%d rows of %d bytes in memory, want at most %d", held, c.payload, c.most)
+			}
+			crash()
+			stop()
+			w.wg.Wait()
+		})
+	}
+}
+
+// TestWake: an event committed now is fetched a millisecond later when the relay is told, at the next poll when
+// not, and an idle relay polls once a second.
+func TestWake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, 1)
+		r, _, stop, _ := w.relay(faults{}, false)
+		time.Sleep(time.Minute)
+		latency := func(wake bool) time.Duration {
+			began, n := time.Now(), w.sink.len()
+			w.table.commit(Key{"t", "k"})
+			if wake {
+				for range 100 {
+					r.Wake()
+				}
+			}
+			for w.sink.len() == n {
+				time.Sleep(ms / 10)
+			}
+			time.Sleep(10 * time.Second)
+			return time.Since(began) - 10*time.Second
+		}
+		if d := latency(true); d > 2*ms {
+			t.Errorf("woken: %v", d)
+		}
+		if d := latency(false); d < 5*ms || d > 1100*ms {
+			t.Errorf("by poll: %v", d)
+		}
+		stop()
+		w.wg.Wait()
+	})
+}
+
+// A wake that comes while a fetch is under way must lead to another one: that fetch may have read before the commit.
+func TestWakeWhileFetching(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, 1)
+		r, _, stop, _ := w.relay(faults{dbDelay: 40 * ms}, false)
+		time.Sleep(time.Minute)
+		for range 50 {
+			n := w.sink.len()
+			began := time.Now()
+			r.Wake()
+			w.d.sleep(40 * ms) // the fetch is running
+			w.table.commit(Key{"t", "k"})
+			r.Wake()
+			for w.sink.len() == n {
+				time.Sleep(ms)
+			}
+			if d := time.Since(began); d > 250*ms {
+				t.Fatalf("a wake was lost: the event took %v", d)
+			}
+			time.Sleep(20 * time.Second)
+		}
+		stop()
+		w.wg.Wait()
+	})
+}
+
+// Without a renewed lease nothing is sent, and all goes on when it comes.
+func TestLeaseRunsOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, 1)
+		key := Key{"t", "k"}
+		for range 100 {
+			w.table.commit(key)
+		}
+		c := &client{table: w.table, d: w.d, f: quiet, crashed: make(chan struct{})}
+		q := &leases{client: c}
+		l := &link{sink: w.sink, d: w.d, f: faults{delay: 2 * time.Second}, wg: &w.wg, inflight: make(map[Key]int)}
+		r := newRelay(t, q, l, w.cfg)
+		stop := run(t, r)
+		time.Sleep(20 * time.Second)
+		q.down.Store(true)
+		time.Sleep(30 * time.Second)
+		n := w.sink.len()
+		time.Sleep(time.Minute)
+		if m := w.sink.len(); m != n || n == 0 {
+			t.Errorf("%d events were sent without a lease, %d before", m-n, n)
+		}
+		q.down.Store(false)
+		w.settle()
+		stop()
+		w.wg.Wait()
+		if n := w.check(); n > 0 {
+			t.Errorf("%d duplicates", n)
+		}
+		if !slices.ContainsFunc(r.Status().Failures, func(f Failure) bool { return f.What == "lease" }) {
+			t.Error("status does not show that leases fail")
+		}
+	})
+}
+
+// A stop waits for the answers and deletes what was accepted; a broker that never answers costs the drain time.
+func TestStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, 1)
+		for i := range 50 {
+			w.table.commit(Key{"t", fmt.Sprint(i)})
+		}
+		_, l, stop, _ := w.relay(faults{delay: time.Second}, false)
+		time.Sleep(100 * ms)
+		began := time.Now()
+		stop()
+		if d := time.Since(began); d > 2*time.Second {
+			t.Errorf("stop took %v with answers in at most two seconds", d)
+		}
+		if got, want := len(w.table.rows), 50-w.sink.len(); got != want || l.total == 0 {
+			t.Errorf("%d rows left, want %d: accepted ones must be deleted, others kept", got, want)
+		}
+		w.wg.Wait()
+	})
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, 1)
+		w.table.commit(Key{"t", "k"})
+		_, _, stop, _ := w.relay(faults{delay: time.Hour}, false)
+		time.Sleep(time.Second)
+		began := time.Now()
+		stop()
+		if d := time.Since(began); d < 4*time.Second || d > 6*time.Second {
+			t.Errorf("stop took %v with a silent broker, want the drain time", d)
+		}
+		w.wg.Wait()
+	})
+}
+
+func TestDrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, 4)
+		for i := range 300 {
+			w.table.commit(Key{"t", fmt.Sprint(i % 9)})
+		}
+		c := &client{table: w.table, d: w.d, f: faults{outage: .1, dbDelay: ms}, crashed: make(chan struct{})}
+		l := &link{sink: w.sink, d: w.d, f: quiet, wg: &w.wg, inflight: make(map[Key]int)}
+		if err := newRelay(t, c, l, w.cfg).Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(w.table.rows); n != 0 {
+			t.Errorf("%d rows left", n)
+		}
+		w.wg.Wait()
+		w.check()
+	})
+}
+
+func TestConfig(t *testing.T) {
+	if cfg, err := (Config{}).withDefaults(); err != nil || cfg.Batch != 500 || cfg.OnDead != BlockKey {
+		t.Errorf("zero config: %+v, %v", cfg, err)
+	}
+	for _, c := range []Config{{Batch: -1}, {Held: 10}, {Lanes: -1}, {PollMin: time.Minute}, {OnDead: "drop"}, {Drain: -1}, {HeldBytes: 5}} {
+		if _, err := c.withDefaults(); err == nil {
+			t.Errorf("%+v was accepted", c)
+		}
+	}
+	if !IsRejection(fmt.Errorf("send: %w", &Rejection{errFault})) || IsRejection(errFault) || !errors.Is(&Rejection{errFault}, errFault) {
+		t.Error("rejections are not told from outages")
+	}
+}

@@ -1,0 +1,449 @@
+package outbox
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/metric/noop"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// dice is a seeded source of faults, shared by goroutines.
+type dice struct {
+	mu  sync.Mutex
+	rnd *rand.Rand
+}
+
+func newDice(seed uint64) *dice { return &dice{rnd: rand.New(rand.NewPCG(seed, 1))} }
+
+func (d *dice) n(n int) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.rnd.IntN(n)
+}
+
+// one reports true with probability p.
+func (d *dice) one(p float64) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.rnd.Float64() < p
+}
+
+func (d *dice) sleep(limit time.Duration) {
+	if limit > 0 {
+		time.Sleep(time.Duration(d.n(int(limit))))
+	}
+}
+
+// table is an outbox in memory. Several relays may work on it; it grants all its shards to everybody, the worst
+// that leases can do.
+type table struct {
+	mu      sync.Mutex
+	next    int64
+	rows    []Record // by Row
+	dead    map[int64]Record
+	blocked map[Key]int64
+	seen    map[Key]int // rows ever committed
+	shards  int
+}
+
+func newTable(shards int) *table {
+	return &table{next: 1, dead: make(map[int64]Record), blocked: make(map[Key]int64), seen: make(map[Key]int), shards: shards}
+}
+
+// commit adds the next event of key; payloads count from 1 in commit order.
+func (q *table) commit(key Key) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.seen[key]++
+	shard := 0
+	for _, c := range key.Topic + key.Key {
+		shard = (shard*31 + int(c)) % q.shards
+	}
+	q.rows = append(q.rows, Record{Row: q.next, Shard: int16(shard), Message: Message{Topic: key.Topic, Key: key.Key,
+		Type: "t", Payload: []byte(strconv.Itoa(q.seen[key])), CreatedAt: time.Now()}})
+	q.next++
+}
+
+// publishable counts the rows that are not behind a dead letter.
+func (q *table) publishable() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := 0
+	for _, r := range q.rows {
+		if _, blocked := q.blocked[Key{r.Topic, r.Key}]; !blocked {
+			n++
+		}
+	}
+	return n
+}
+
+func (q *table) requeue(row int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	rec := q.dead[row]
+	delete(q.dead, row)
+	delete(q.blocked, Key{rec.Topic, rec.Key})
+	rec.Attempts = 0
+	q.rows = append(q.rows, rec)
+	slices.SortFunc(q.rows, func(a, b Record) int { return cmp.Compare(a.Row, b.Row) })
+}
+
+// view is one relay's connection to the table: slow, failing now and then, and dead after a crash.
+type client struct {
+	*table
+	d       *dice
+	f       faults
+	crashed chan struct{}
+}
+
+var errFault = errors.New("injected fault")
+
+func (c *client) call(ctx context.Context) error {
+	c.d.sleep(c.f.dbDelay)
+	select {
+	case <-c.crashed:
+		return errFault
+	default:
+	}
+	if c.d.one(c.f.db) {
+		return errFault
+	}
+	return ctx.Err()
+}
+
+func (c *client) Lease(ctx context.Context, _ string, ttl time.Duration) ([]Lease, error) {
+	if err := c.call(ctx); err != nil {
+		return nil, err
+	}
+	var out []Lease
+	for i := range c.shards {
+		out = append(out, Lease{Shard: int16(i), Epoch: 1, Until: time.Now().Add(ttl)})
+	}
+	return out, nil
+}
+
+func (c *client) Release(context.Context, string, []Lease) error { return nil }
+
+func (c *client) Fetch(ctx context.Context, p Page) ([]Record, error) {
+	c.d.sleep(c.f.dbDelay)
+	out := c.read(p)
+	return out, c.call(ctx) // what was read is old when it arrives
+}
+
+func (c *client) read(p Page) []Record {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	mine := make(map[int16]bool)
+	for _, l := range p.Leases {
+		mine[l.Shard] = true
+	}
+	var out []Record
+	size := 0
+	for _, r := range c.rows {
+		key := Key{r.Topic, r.Key}
+		if _, blocked := c.blocked[key]; blocked || !mine[r.Shard] || slices.Contains(p.Held, r.Row) ||
+			slices.Contains(p.Topics, r.Topic) || slices.Contains(p.Keys, key) {
+			continue
+		}
+		if out = append(out, r); len(out) == p.Limit {
+			break
+		}
+		if size += len(r.Payload); p.Bytes > 0 && size >= p.Bytes {
+			break
+		}
+	}
+	return out
+}
+
+func (c *client) Delete(ctx context.Context, rows []int64) error {
+	if err := c.call(ctx); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	c.rows = slices.DeleteFunc(c.rows, func(r Record) bool { return slices.Contains(rows, r.Row) })
+	c.mu.Unlock()
+	return c.call(ctx) // done, but the answer may be lost
+}
+
+func (c *client) Reject(ctx context.Context, row int64, _ string, limit int, block bool) (bool, error) {
+	if err := c.call(ctx); err != nil {
+		return false, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := slices.IndexFunc(c.rows, func(r Record) bool { return r.Row == row })
+	if i < 0 {
+		return true, nil
+	}
+	c.rows[i].Attempts++
+	if c.rows[i].Attempts < limit {
+		return false, nil
+	}
+	rec := c.rows[i]
+	c.rows = slices.Delete(c.rows, i, i+1)
+	c.dead[row] = rec
+	if block {
+		c.blocked[Key{rec.Topic, rec.Key}] = row
+	}
+	return true, nil
+}
+
+func (c *client) Stats(context.Context) (Stats, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return Stats{Pending: int64(len(c.rows)), Dead: int64(len(c.dead)), BlockedKeys: int64(len(c.blocked))}, nil
+}
+
+// sink is the broker's side: everything it accepted, in order.
+type sink struct {
+	mu   sync.Mutex
+	log  []Message
+	bad  func(*Message) bool // refused
+	down func(topic string) bool
+}
+
+func (s *sink) accept(m *Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.log = append(s.log, *m)
+}
+
+func (s *sink) len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.log)
+}
+
+// link is one relay's connection to the sink. Without pipelining every message takes its own time; with it there is
+// one pipe, and a failure breaks the pipe for a while: all that is in it and all that comes fails.
+type link struct {
+	*sink
+	d        *dice
+	f        faults
+	pipeline bool
+	wg       *sync.WaitGroup
+	pipe     chan func()
+
+	mu       sync.Mutex
+	broken   time.Time // until
+	inflight map[Key]int
+	maxKey   int // most messages of one key in flight at once
+	total    int
+}
+
+func (l *link) Pipelines() bool { return l.pipeline }
+
+func (l *link) Publish(ctx context.Context, m *Message, done func(error)) {
+	key := Key{m.Topic, m.Key}
+	l.mu.Lock()
+	l.inflight[key]++
+	l.total++
+	l.maxKey = max(l.maxKey, l.inflight[key])
+	l.mu.Unlock()
+	answer := func(err error) {
+		l.mu.Lock()
+		l.inflight[key]--
+		l.mu.Unlock()
+		done(err)
+	}
+	if l.d.one(l.f.sync) { // seen by the relay before it sends anything else
+		answer(errFault)
+		return
+	}
+	if l.pipeline {
+		l.pipe <- func() { l.deliver(m, answer) }
+		return
+	}
+	l.wg.Go(func() {
+		l.d.sleep(l.f.delay)
+		l.deliver(m, answer)
+	})
+}
+
+func (l *link) deliver(m *Message, answer func(error)) {
+	l.mu.Lock()
+	broken := time.Now().Before(l.broken)
+	l.mu.Unlock()
+	fail := func(err error) {
+		if l.pipeline {
+			l.mu.Lock()
+			l.broken = time.Now().Add(20 * time.Millisecond)
+			l.mu.Unlock()
+		}
+		answer(err)
+	}
+	switch {
+	case broken || l.d.one(l.f.outage) || l.down != nil && l.down(m.Topic):
+		fail(errFault)
+	case l.bad != nil && l.bad(m):
+		fail(&Rejection{errFault})
+	case l.d.one(l.f.unknown): // accepted, and nobody knows
+		l.accept(m)
+		fail(errFault)
+	default:
+		l.accept(m)
+		if !l.pipeline {
+			l.d.sleep(l.f.delay) // the answer takes its time
+		}
+		answer(nil)
+	}
+}
+
+// faults are probabilities and longest delays.
+type faults struct {
+	outage, unknown, sync, db float64
+	delay, dbDelay            time.Duration
+}
+
+// world is a table, a sink and the relays between them.
+type world struct {
+	t     *testing.T
+	d     *dice
+	table *table
+	sink  *sink
+	cfg   Config
+	wg    sync.WaitGroup
+}
+
+func newWorld(t *testing.T, seed uint64, shards int) *world {
+	return &world{t: t, d: newDice(seed), table: newTable(shards), sink: &sink{},
+		cfg: Config{Batch: 20, Held: 100, Lanes: 2, HeldBytes: 2 * MaxPayload}}
+}
+
+// relay starts a relay; crash ends it in the middle of everything, with messages still under way; stop ends it in
+// good order.
+func (w *world) relay(f faults, pipeline bool) (r *Relay, l *link, stop, crash func()) {
+	w.t.Helper()
+	c := &client{table: w.table, d: w.d, f: f, crashed: make(chan struct{})}
+	l = &link{sink: w.sink, d: w.d, f: f, pipeline: pipeline, wg: &w.wg, inflight: make(map[Key]int), pipe: make(chan func(), 10_000)}
+	r = newRelay(w.t, c, l, w.cfg)
+	ctx, cancel := context.WithCancel(context.Background())
+	if pipeline {
+		quit := make(chan struct{})
+		w.wg.Go(func() {
+			for {
+				select {
+				case f := <-l.pipe:
+					w.d.sleep(l.f.delay)
+					f()
+				case <-quit:
+					return
+				}
+			}
+		})
+		inner := cancel
+		cancel = func() { inner(); close(quit) }
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := r.Run(ctx); err != nil {
+			w.t.Errorf("run: %v", err)
+		}
+	}()
+	var once sync.Once
+	stop = func() { once.Do(func() { cancel(); <-done }) }
+	crash = func() { once.Do(func() { close(c.crashed); cancel(); <-done }) }
+	return r, l, stop, crash
+}
+
+func newRelay(t *testing.T, q Queue, p Publisher, cfg Config) *Relay {
+	t.Helper()
+	r, err := NewRelay(q, p, cfg, slog.New(slog.DiscardHandler), noop.Meter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// run runs r until the returned function is called.
+func run(t *testing.T, r *Relay) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	return func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("run: %v", err)
+		}
+	}
+}
+
+// leases is a client whose leases can fail.
+type leases struct {
+	*client
+	down atomic.Bool
+}
+
+func (q *leases) Lease(ctx context.Context, owner string, ttl time.Duration) ([]Lease, error) {
+	if q.down.Load() {
+		return nil, errFault
+	}
+	return q.client.Lease(ctx, owner, ttl)
+}
+
+// settle waits until everything that can be published is.
+func (w *world) settle() {
+	w.t.Helper()
+	for range 100_000 {
+		if w.table.publishable() == 0 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	w.t.Fatalf("%d rows are stuck in the outbox", w.table.publishable())
+}
+
+// check is the oracle: per key the first occurrences count 1, 2, 3 … up to what was committed, without the dead;
+// nothing else is there. It returns the number of duplicates.
+func (w *world) check() (duplicates int) {
+	w.t.Helper()
+	w.table.mu.Lock()
+	defer w.table.mu.Unlock()
+	dead := make(map[string]bool)
+	for _, r := range w.table.dead {
+		dead[fmt.Sprint(r.Topic, "/", r.Key, "/", string(r.Payload))] = true
+	}
+	last := make(map[Key]int)
+	skip := func(key Key) {
+		for dead[fmt.Sprint(key.Topic, "/", key.Key, "/", last[key]+1)] {
+			last[key]++
+		}
+	}
+	for i, m := range w.sink.log {
+		key := Key{m.Topic, m.Key}
+		n, err := strconv.Atoi(string(m.Payload))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		skip(key)
+		switch {
+		case n <= last[key]:
+			duplicates++
+		case n == last[key]+1:
+			last[key] = n
+		default:
+			w.t.Fatalf("position %d: %v: event %d arrived before event %d", i, key, n, last[key]+1)
+		}
+	}
+	for key, n := range w.table.seen {
+		skip(key)
+		if _, blocked := w.table.blocked[key]; last[key] != n && !blocked {
+			w.t.Fatalf("%v: %d of %d events arrived", key, last[key], n)
+		}
+	}
+	return duplicates
+}
