@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -129,18 +130,23 @@ func (j job) run(ctx context.Context) (sample, error) {
 	err := cmd.Run()
 	wall := time.Since(began)
 	if err != nil {
-		return sample{}, fmt.Errorf("%s: %w: %s", j.name, err, lastLine(text.Bytes()))
+		return sample{}, fmt.Errorf("%s: %w: %s", j.name, err, brief(text.Bytes()))
 	}
 	if !bytes.Contains(text.Bytes(), []byte(j.wants)) {
-		return sample{}, fmt.Errorf("%s: printed %q, not %q", j.name, lastLine(text.Bytes()), j.wants)
+		return sample{}, fmt.Errorf("%s: printed %q, not %q", j.name, brief(text.Bytes()), j.wants)
 	}
 	state := cmd.ProcessState
 	return sample{Wall: wall, CPU: state.UserTime() + state.SystemTime(), Peak: peak(state)}, nil
 }
 
-func lastLine(text []byte) []byte {
-	text = bytes.TrimSpace(text)
-	return text[bytes.LastIndexByte(text, '\n')+1:]
+// brief is what a program printed, as one line that fits a table's note.
+func brief(text []byte) string {
+	const enough = 300
+	line := strings.Join(strings.Fields(string(text)), " ")
+	if len(line) > enough {
+		line = line[:enough] + " …"
+	}
+	return line
 }
 
 func weigh(dir string) (tree, error) {
