@@ -83,10 +83,13 @@ func directive(line string) bool {
 	if text != line {
 		return false
 	}
-	tool, _, ok := strings.Cut(text, ":")
-	return ok && tool != "" && !strings.ContainsFunc(tool, func(r rune) bool {
-		return !('a' <= r && r <= 'z' || '0' <= r && r <= '9')
-	})
+	tool, rest, ok := strings.Cut(text, ":")
+	return ok && tool != "" && rest != "" && word(rest[:1]) && word(tool)
+}
+
+// word reports whether s has only the characters of a tool's name in a directive.
+func word(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return !('a' <= r && r <= 'z' || '0' <= r && r <= '9') })
 }
 
 // comment is the leading comment of a declaration as harmless lines, without empty ones at either end.

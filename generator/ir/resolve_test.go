@@ -70,6 +70,7 @@ func TestAccepted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		compareNames(t, svc)
 		out := map[string]string{"service": describe(svc)}
 		for _, s := range svc.Sources {
 			if src, err := os.ReadFile("svcgen.yaml"); s.Path == "svcgen.yaml" && string(src) != string(s.Content) {
