@@ -149,11 +149,13 @@ func (p *planner) own(f fileset.File) error {
 	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{hash}}
 	disk := p.disk[f.Path]
 	switch {
-	case !disk.exists:
-		p.changes.act(Action{Path: f.Path, Op: Create, Owner: f.Owner, New: f.Content})
 	case disk.regular && disk.hash == hash:
 		p.changes.Unchanged++
 		return nil
+	case strings.HasPrefix(f.Path, stateDir+"/"):
+		// Nobody edits what svcgen keeps for itself, or wants to read of it.
+	case !disk.exists:
+		p.changes.act(Action{Path: f.Path, Op: Create, Owner: f.Owner, New: f.Content})
 	case p.ours(f.Path, disk):
 		p.changes.act(Action{Path: f.Path, Op: Update, Owner: f.Owner, Old: disk.content, New: f.Content})
 	case p.opt.Overwrite:
