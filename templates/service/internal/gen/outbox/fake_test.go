@@ -301,6 +301,41 @@ func (q *leases) Lease(ctx context.Context, owner string, ttl time.Duration) ([]
 	return q.client.Lease(ctx, owner, ttl)
 }
 
+// bell is a Waker between the relays that share it.
+type bell struct {
+	mu    sync.Mutex
+	wakes []func(leases bool)
+}
+
+// ringing is a client with a bell. Without shards it leaves all rows to others.
+type ringing struct {
+	*client
+	*bell
+	idle bool
+}
+
+func (q ringing) Listen(ctx context.Context, wake func(leases bool)) {
+	q.bell.mu.Lock()
+	q.wakes = append(q.wakes, wake)
+	q.bell.mu.Unlock()
+	<-ctx.Done()
+}
+
+func (q ringing) Notify() {
+	q.bell.mu.Lock()
+	defer q.bell.mu.Unlock()
+	for _, wake := range q.wakes {
+		wake(false)
+	}
+}
+
+func (q ringing) Lease(ctx context.Context, owner string, ttl time.Duration) ([]Lease, error) {
+	if q.idle {
+		return nil, nil
+	}
+	return q.client.Lease(ctx, owner, ttl)
+}
+
 // settle waits until everything that can be published is.
 func (w *world) settle() {
 	w.t.Helper()

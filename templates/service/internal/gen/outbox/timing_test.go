@@ -40,6 +40,29 @@ func TestWake(t *testing.T) {
 	})
 }
 
+// A commit in one process wakes the relay of another that owns the shard.
+func TestWakeAcrossProcesses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, 1)
+		b := &bell{}
+		var relays []*Relay
+		for _, idle := range []bool{true, false} {
+			c := &client{table: w.table, d: w.d, crashed: make(chan struct{})}
+			l := &link{sink: w.sink, d: w.d, wg: &w.wg, inflight: make(map[Key]int)}
+			r := newRelay(t, ringing{c, b, idle}, l, w.cfg)
+			relays = append(relays, r)
+			defer run(t, r)()
+		}
+		time.Sleep(time.Minute)
+		w.table.commit(Key{"t", "k"})
+		relays[0].Wake()
+		time.Sleep(3 * ms)
+		if w.sink.len() != 1 {
+			t.Error("the owner of the shard was not woken")
+		}
+	})
+}
+
 // A wake that comes while a fetch is under way must lead to another one: that fetch may have read before the commit.
 func TestWakeWhileFetching(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -130,24 +153,5 @@ func TestStop(t *testing.T) {
 			t.Errorf("stop took %v with a silent broker, want the drain time", d)
 		}
 		w.wg.Wait()
-	})
-}
-
-func TestDrain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, 4)
-		for i := range 300 {
-			w.table.commit(Key{"t", fmt.Sprint(i % 9)})
-		}
-		c := &client{table: w.table, d: w.d, f: faults{outage: .1, dbDelay: ms}, crashed: make(chan struct{})}
-		l := &link{sink: w.sink, d: w.d, f: quiet, wg: &w.wg, inflight: make(map[Key]int)}
-		if err := newRelay(t, c, l, w.cfg).Drain(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if n := len(w.table.rows); n != 0 {
-			t.Errorf("%d rows left", n)
-		}
-		w.wg.Wait()
-		w.check()
 	})
 }
