@@ -25,6 +25,16 @@ type File struct {
 	Owner   Owner
 	Mode    fs.FileMode
 	Content []byte
+	Decl    Decl   // what a Go file of the user's is there for
+	Variant string // of a user's file: the choice it depends on; when that changes, so does the file, if it was not edited
+}
+
+// Decl names a declaration of the user's package: a method, or a type when Method is empty. A file that is
+// there for one is not created where the package has the declaration in another file. The zero Decl is none.
+type Decl struct {
+	Package string // package clause of the file
+	Type    string
+	Method  string
 }
 
 // Set is a set of files with unique paths.

@@ -110,8 +110,11 @@ type Emit struct {
 	Fields []FieldCopy
 }
 
-// FieldCopy is Field: req.GetField() for a field of the same name and type in request and event.
-type FieldCopy struct{ GoName string }
+// FieldCopy is GoName: Expr in a literal of the event, for a field of the same name and type in request and event.
+type FieldCopy struct {
+	GoName string
+	Expr   string // on req: req.GetOrderId(), or req.Coupon where the field is a pointer
+}
 
 // Event is a published or consumed message.
 type Event struct {
@@ -119,8 +122,10 @@ type Event struct {
 	Func     string // OrderPlaced: method of events.Events; consumers: OnOrderPlaced
 	Message  TypeRef
 	Topic    string
-	KeyExpr  string // Go expression on ev: ev.GetOrderId(), already of type string
+	KeyExpr  string // Go expression on ev: ev.GetOrderId(), already of type string; "" (quoted) without a key
 	File     string // consumers: internal/orders/on_payment_captured.go
 	TestFile string
 	Pos      diag.Pos
+
+	KeyImports []string // standard packages KeyExpr needs: strconv, encoding/hex
 }

@@ -1,5 +1,5 @@
-// Package gen is what the service runs on. Everything below this folder was written by svcgen and is written
-// again by svcgen regen: change the manifest or the protos, not these files.
+// Package gen is what the service runs on. Everything below this folder was written by svcgen devel, and is
+// written again by svcgen regen: change the manifest or the protos, not these files.
 //
 // A request goes through rpc (limits, recovery, ids, logs, metrics, errors) to your method, which opens a
 // transaction of store and publishes through events; outbox carries committed events to broker. app wires it all

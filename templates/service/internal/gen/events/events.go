@@ -6,7 +6,7 @@ import (
 )
 
 // NoteCreated publishes sample.v1.NoteCreated to topic notes when tx commits. Events with the same
-// note_id arrive in the order of their commits.
+// key arrive in the order of their commits.
 func (e *Events) NoteCreated(tx *store.Tx, ev *samplev1.NoteCreated) error {
 	return e.emit(tx, "notes", ev.GetNoteId(), ev)
 }

@@ -1,0 +1,52 @@
+# golden/* are modules of their own; a test of the generator builds them.
+GENERATOR = ./generator/... ./templates/fragment/... ./templates/gomod/... ./bench/... ./docs/... .
+SERVICE   = ./templates/service/... ./test/...
+
+# Where servers are missing, tests skip for a person and fail for CI.
+RIG  = go run ./test/rig/cmd/rig
+TEST = go test -timeout 20m
+
+.DEFAULT_GOAL := help
+.PHONY: help build test test-generator test-service rig generate generate-check lint bench fuzz
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/svcgen
+	CGO_ENABLED=0 go build -trimpath -o bin/svcgen .
+
+test: ## everything; starts real servers
+	go vet ./...
+	$(MAKE) test-generator
+	$(RIG) run -- $(MAKE) test-service
+
+test-generator: ## generator, its scripts, arrows, invariant, goldens built and tested
+	$(TEST) $(GENERATOR)
+
+test-service: ## the reference service under the race detector; alone, it skips what needs a server
+	$(TEST) -race $(SERVICE)
+
+rig: ## start PostgreSQL, MariaDB, RabbitMQ and Kafka for a person, until Ctrl-C
+	$(RIG) up
+
+generate: ## rewrite everything that is derived: reference service, go.mod files, goldens, docs/manifest.md
+	go test ./generator -run TestReferenceService -update
+	go test ./templates/gomod -update
+	go test ./generator -update
+	go test ./docs -update
+
+generate-check: ## fail when generate changes something
+	$(MAKE) generate
+	@git diff --exit-code || { echo 'stale: run make generate and commit the result' >&2; exit 1; }
+	@test -z "$$(git status --porcelain)" || { git status --short; echo 'generate made new files: commit them' >&2; exit 1; }
+
+lint: ## golangci-lint at the version tools/go.mod pins
+	go tool -modfile=tools/go.mod golangci-lint run ./...
+
+bench: ## measure the generator beside buf, protoc and goctl where they are on PATH
+	go run ./bench/generator
+
+fuzz: ## each fuzz target of the generator for a minute
+	@for pkg in $$(grep -rl '^func Fuzz' --include='*_test.go' generator | xargs -rn1 dirname | sort -u); do \
+		for f in $$(grep -rho '^func Fuzz[A-Za-z0-9_]*' $$pkg/*_test.go | awk '{print $$2}'); do \
+			go test -run '^$$' -fuzz "^$$f\$$" -fuzztime 1m ./$$pkg || exit 1; done; done

@@ -1,0 +1,212 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/svcgen/svcgen/generator"
+	"github.com/svcgen/svcgen/generator/diag"
+	"github.com/svcgen/svcgen/generator/manifest"
+	"github.com/svcgen/svcgen/generator/reconcile"
+)
+
+// regenFlags are the flags of svcgen regen.
+type regenFlags struct {
+	dryRun    bool
+	diff      bool
+	check     bool
+	json      bool
+	overwrite bool
+}
+
+// writes reports whether the run is to change the tree.
+func (f regenFlags) writes() bool { return !f.dryRun && !f.diff && !f.check }
+
+func (a *app) regenCommand() *cobra.Command {
+	var f regenFlags
+	cmd := &cobra.Command{
+		Use:   "regen [FOLDER]",
+		Short: "Bring a service up to date with its manifest and protos",
+		Long: `Bring a service up to date with its manifest and protos.
+
+What svcgen owns is written again where it differs; what is yours is created where it is missing and never lost;
+docs/regen.md says exactly what happens to which file. A run either does all of it or changes nothing.`,
+		Args: args(0, 1, "at most one folder"),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.runRegen(cmd, f, args) },
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&f.dryRun, "dry-run", false, "list what would change and write nothing")
+	flags.BoolVar(&f.diff, "diff", false, "show what would change and write nothing")
+	flags.BoolVar(&f.check, "check", false, "fail when something would change, and write nothing")
+	flags.BoolVar(&f.json, "json", false, "print what was done as JSON")
+	flags.BoolVar(&f.overwrite, "overwrite", false, "replace files of svcgen's that were changed by hand; the changes are saved under .svcgen/rescued")
+	return cmd
+}
+
+func (a *app) runRegen(cmd *cobra.Command, f regenFlags, args []string) (err error) {
+	dir := "."
+	if len(args) == 1 {
+		dir = args[0]
+	}
+	if dir, err = findTree(dir); err != nil {
+		return err
+	}
+	tree, err := reconcile.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, tree.Close()) }()
+	if err := a.recoverTree(tree, f.writes()); err != nil {
+		return err
+	}
+	lock, err := tree.Lock()
+	if err != nil {
+		return err
+	}
+	// Two builds of a development version may differ, so only a released one can know by its name.
+	if a.version != devel {
+		current, err := tree.Current(lock, a.version)
+		if err != nil {
+			return err
+		}
+		if current {
+			return a.report(report{Status: nothingToDo, Dir: dir, changes: &reconcile.Changes{Unchanged: len(lock.Files)}}, f.json)
+		}
+	}
+	out, err := generator.Generate(cmd.Context(), generator.Input{Manifest: filepath.Join(dir, manifest.FileName), Version: a.version})
+	if err != nil {
+		return err
+	}
+	if err := a.warn(out.Warnings); err != nil {
+		return err
+	}
+	opt := options(out, a.version)
+	opt.Overwrite = f.overwrite
+	changes, err := tree.Plan(out.Files, opt)
+	if !f.writes() {
+		return a.preview(dir, f, changes, err)
+	}
+	if err != nil {
+		return err
+	}
+	if !changes.Empty() {
+		if changes, err = tree.Apply(out.Files, opt); err != nil {
+			return err
+		}
+	}
+	return a.done(dir, f, changes)
+}
+
+// findTree is the folder with svcgen.lock, dir or the nearest one around it.
+func findTree(dir string) (string, error) {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return "", err
+	}
+	if !info.IsDir() {
+		return "", usage(dir+" is not a folder", "svcgen regen takes the folder of a service")
+	}
+	for at := dir; ; {
+		for _, name := range []string{reconcile.LockName, ".svcgen/journal"} {
+			if _, err := os.Lstat(filepath.Join(at, name)); err == nil {
+				return at, nil
+			} else if !errors.Is(err, fs.ErrNotExist) {
+				return "", err
+			}
+		}
+		abs, err := filepath.Abs(at)
+		if err != nil {
+			return "", err
+		}
+		if filepath.Dir(abs) == abs {
+			break
+		}
+		at = filepath.Join(at, "..")
+	}
+	if _, err := os.Lstat(filepath.Join(dir, manifest.FileName)); err == nil {
+		return "", usage(fmt.Sprintf("%s has a manifest, but no %s: no service was made here", dir, reconcile.LockName), "svcgen new makes one")
+	}
+	return "", usage(fmt.Sprintf("no %s in %s or a folder around it", reconcile.LockName, dir), "run svcgen regen in the folder of a service; svcgen new makes one")
+}
+
+// recoverTree finishes what an interrupted run left, unless nothing is to be written.
+func (a *app) recoverTree(tree *reconcile.Tree, write bool) error {
+	if !write {
+		interrupted, err := tree.Interrupted()
+		if err == nil && interrupted {
+			err = fail(exitFailed, "the last run was interrupted", "svcgen regen finishes it")
+		}
+		return err
+	}
+	recovered, err := tree.Recover()
+	if recovered && err == nil {
+		a.notef("finished a run that had been interrupted\n")
+	}
+	return err
+}
+
+// preview prints what would be done. With --check, anything at all is a failure.
+func (a *app) preview(dir string, f regenFlags, changes *reconcile.Changes, err error) error {
+	var edited *reconcile.EditedError
+	if err != nil && !errors.As(err, &edited) {
+		return err
+	}
+	status := "would change"
+	if len(changes.Actions) == 0 && changes.Empty() {
+		status = nothingToDo
+	}
+	if err := a.report(report{Status: status, Dir: dir, Diff: f.diff, changes: changes}, f.json); err != nil {
+		return err
+	}
+	if f.check && status != nothingToDo {
+		return &failure{exitFailed, drift(changes)}
+	}
+	if edited != nil {
+		return edited
+	}
+	return conflicts(changes)
+}
+
+// drift is what --check complains about.
+func drift(changes *reconcile.Changes) diag.List {
+	var list diag.List
+	for _, action := range changes.Actions {
+		list.Add(diag.Pos{File: action.Path}, "", "not what svcgen regen would leave: %s", action.Op)
+	}
+	if list == nil {
+		list.Add(diag.Pos{File: reconcile.LockName}, "", "not what svcgen regen would leave: %s", reconcile.Update)
+	}
+	list[len(list)-1].Hint = "run svcgen regen and commit what it changes"
+	return list
+}
+
+// done reports a run that has written what it had to.
+func (a *app) done(dir string, f regenFlags, changes *reconcile.Changes) error {
+	status := "done"
+	if len(changes.Actions) == 0 && changes.Empty() {
+		status = nothingToDo
+	}
+	if err := a.report(report{Status: status, Dir: dir, changes: changes}, f.json); err != nil {
+		return err
+	}
+	return conflicts(changes)
+}
+
+// conflicts is the failure for files that have to be merged by hand.
+func conflicts(changes *reconcile.Changes) error {
+	var list diag.List
+	for _, action := range changes.Actions {
+		if action.Op == reconcile.Conflict {
+			list.Add(diag.Pos{File: action.Path}, "", "%s", action.Note)
+		}
+	}
+	if list == nil {
+		return nil
+	}
+	return &failure{exitConflict, list}
+}

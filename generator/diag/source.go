@@ -1,0 +1,64 @@
+package diag
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+const bom = "\ufeff"
+
+// Sources maps the name of an input file, as positions spell it, to its content.
+type Sources map[string][]byte
+
+// maxShown is how many diagnostics of a run are shown; a file with more of them is not read to the end.
+const maxShown = 100
+
+// Finish is what a package returns: l sorted, without doubles, each diagnostic with its source line. Beyond the
+// first hundred they are only counted.
+func (s Sources) Finish(l List) List {
+	if len(l) == 0 {
+		return nil
+	}
+	l = l.Sorted()
+	if more := len(l) - maxShown; more > 0 {
+		l = append(l[:maxShown:maxShown], Diagnostic{Message: fmt.Sprintf("%d more mistakes are not shown", more), Warning: !l[maxShown:].HasErrors()})
+	}
+	for i := range l {
+		if l[i].Line == "" && l[i].Pos.Line > 0 {
+			l[i].Line = line(s[l[i].Pos.File], l[i].Pos.Line)
+		}
+	}
+	return l
+}
+
+// line is the n-th line of src, counted from 1, without its line end or a byte order mark.
+func line(src []byte, n int) string {
+	for ; n > 1; n-- {
+		i := bytes.IndexByte(src, '\n')
+		if i < 0 {
+			return ""
+		}
+		src = src[i+1:]
+	}
+	if i := bytes.IndexByte(src, '\n'); i >= 0 {
+		src = src[:i]
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(string(src), bom), "\r")
+}
+
+// At is the position of a byte offset in a file's content.
+func At(file string, src []byte, offset int) Pos {
+	offset = min(max(offset, 0), len(src))
+	start := bytes.LastIndexByte(src[:offset], '\n') + 1
+	head := src[start:offset]
+	if start == 0 {
+		head = bytes.TrimPrefix(head, []byte(bom))
+	}
+	return Pos{
+		File: file,
+		Line: bytes.Count(src[:start], []byte{'\n'}) + 1,
+		Col:  utf8.RuneCount(head) + 1,
+	}
+}

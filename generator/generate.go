@@ -1,0 +1,3 @@
+package generator
+
+//go:generate go test . -run ^(TestReferenceService|TestGolden)$ -update

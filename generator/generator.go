@@ -1,0 +1,74 @@
+// Package generator makes a service from a manifest and its protos, all of it in memory: load, resolve, plan,
+// render. What then happens on disk is package reconcile's; what the user sees is package cli's.
+package generator
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/svcgen/svcgen/generator/diag"
+	"github.com/svcgen/svcgen/generator/fileset"
+	"github.com/svcgen/svcgen/generator/gogen"
+	"github.com/svcgen/svcgen/generator/ir"
+	"github.com/svcgen/svcgen/generator/plan"
+	"github.com/svcgen/svcgen/generator/render"
+	"github.com/svcgen/svcgen/templates"
+	"github.com/svcgen/svcgen/templates/fragment"
+)
+
+// Input says what to make a service from: a manifest, or a proto without one.
+type Input struct {
+	Manifest string     // path of a svcgen.yaml
+	Proto    string     // path of a .proto, where there is no manifest
+	Choices  ir.Choices // what is not to be inferred from Proto
+	Imports  []string   // further import roots, as -I takes them
+	Version  string     // of svcgen
+}
+
+// Output is a generated service.
+type Output struct {
+	Service  *ir.Service
+	Plan     []plan.File
+	Files    *fileset.Set
+	Lookups  []Lookup // the input files, by their places in the emitted tree
+	Warnings diag.List
+}
+
+// Generate makes the service of in. It reads in's files and writes nothing. An error in the input is a diag.List.
+func Generate(ctx context.Context, in Input) (*Output, error) {
+	m, s, err := load(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	service, found := ir.Resolve(m, s)
+	if err := found.Err(); err != nil {
+		return nil, err
+	}
+	code, err := gogen.Generate(service.Protos, service.Module)
+	if err != nil {
+		return nil, &BugError{fmt.Errorf("generate code of the protos: %w", err)}
+	}
+	modules, err := goModule(service)
+	if err != nil {
+		return nil, &BugError{err}
+	}
+	reference, err := templates.Service()
+	if err != nil {
+		return nil, &BugError{err}
+	}
+	files, err := plan.Files(service, plan.Options{
+		Version: in.Version, Reference: reference, Generated: code, Modules: modules,
+	})
+	if err != nil {
+		return nil, &BugError{err}
+	}
+	set, err := render.Files(service, files, render.Options{Reference: reference, Fragments: fragment.FS})
+	if err != nil {
+		return nil, &BugError{err}
+	}
+	read, err := lookups(service)
+	if err != nil {
+		return nil, &BugError{err}
+	}
+	return &Output{Service: service, Plan: files, Files: set, Lookups: read, Warnings: found}, nil
+}

@@ -1,0 +1,353 @@
+package goedit
+
+import (
+	"errors"
+	"go/ast"
+	"go/token"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Type is a Go type as a method signature needs it: [Star]Import.Name[Args…].
+type Type struct {
+	Star  bool
+	Path  string // import path; empty for a predeclared type
+	Alias string // how to name the import where the file has none yet
+	Name  string
+	Args  []Type
+}
+
+// Signature is what a method has to look like; how its parameters are called is the user's business.
+type Signature struct{ Params, Results []Type }
+
+// Edit replaces Src[Start:End] by New.
+type Edit struct {
+	Start, End int
+	New        string
+}
+
+// Apply returns src with the edits made. They must not overlap.
+func Apply(src []byte, edits []Edit) []byte {
+	edits = slices.Clone(edits)
+	slices.SortStableFunc(edits, func(a, b Edit) int { return a.Start - b.Start })
+	var out []byte
+	at := 0
+	for _, e := range edits {
+		out = append(out, src[at:e.Start]...)
+		out = append(out, e.New...)
+		at = e.End
+	}
+	return append(out, src[at:]...)
+}
+
+// Fits reports whether the method already has signature want.
+func (m Method) Fits(want Signature) bool {
+	edits, err := m.Retype(want)
+	return err == nil && len(edits) == 0
+}
+
+// ErrShape says that a method has another number of parameters or results than wanted, as after a change of
+// its streaming kind: no edit of types can make it fit.
+var ErrShape = errors.New("the number of parameters or results differs")
+
+// Retype returns the edits that give the method the types of want: only type expressions that differ are
+// replaced, imports are used under the name the file has for them, and added where it has none.
+func (m Method) Retype(want Signature) ([]Edit, error) {
+	params, results := flatten(m.decl.Type.Params), flatten(m.decl.Type.Results)
+	if len(params) != len(want.Params) || len(results) != len(want.Results) {
+		return nil, ErrShape
+	}
+	names := newImports(m.File)
+	var edits []Edit
+	replace := func(have []ast.Expr, want []Type) error {
+		done := map[ast.Expr]Type{}
+		for i, expr := range have {
+			if earlier, shared := done[expr]; shared {
+				if names.spell(earlier) != names.spell(want[i]) {
+					return ErrShape // a, b T: one expression cannot become two types
+				}
+				continue
+			}
+			done[expr] = want[i]
+			if m.File.matches(expr, want[i]) {
+				continue
+			}
+			edits = append(edits, Edit{m.File.offset(expr.Pos()), m.File.offset(expr.End()), names.spell(want[i])})
+		}
+		return nil
+	}
+	if err := replace(params, want.Params); err != nil {
+		return nil, err
+	}
+	if err := replace(results, want.Results); err != nil {
+		return nil, err
+	}
+	return append(edits, names.edits()...), nil
+}
+
+// Rename returns the edit that gives the method another name.
+func (m Method) Rename(name string) Edit {
+	return Edit{m.File.offset(m.decl.Name.Pos()), m.File.offset(m.decl.Name.End()), name}
+}
+
+// ReplaceImport returns the edits that make f import to wherever it imports from. The name the file uses
+// stays, so its body goes on compiling.
+func (f *File) ReplaceImport(from, to string) []Edit {
+	var edits []Edit
+	for _, spec := range f.ast.Imports {
+		if importPath(spec) != from {
+			continue
+		}
+		text := strconv.Quote(to)
+		if spec.Name == nil && packageName(from) != packageName(to) {
+			text = f.nameOf(spec) + " " + text
+		}
+		edits = append(edits, Edit{f.offset(spec.Path.Pos()), f.offset(spec.Path.End()), text})
+	}
+	return edits
+}
+
+// flatten lists the type of every parameter; parameters that share a type share its expression.
+func flatten(list *ast.FieldList) []ast.Expr {
+	if list == nil {
+		return nil
+	}
+	var out []ast.Expr
+	for _, field := range list.List {
+		for range max(1, len(field.Names)) {
+			out = append(out, field.Type)
+		}
+	}
+	return out
+}
+
+// matches reports whether expr is the type t under the names of this file.
+func (f *File) matches(expr ast.Expr, t Type) bool {
+	if p, ok := expr.(*ast.ParenExpr); ok {
+		return f.matches(p.X, t)
+	}
+	if star, ok := expr.(*ast.StarExpr); ok != t.Star {
+		return false
+	} else if ok {
+		expr = star.X
+	}
+	var args []ast.Expr
+	switch e := expr.(type) {
+	case *ast.IndexExpr:
+		expr, args = e.X, []ast.Expr{e.Index}
+	case *ast.IndexListExpr:
+		expr, args = e.X, e.Indices
+	}
+	if len(args) != len(t.Args) {
+		return false
+	}
+	for i, arg := range args {
+		if !f.matches(arg, t.Args[i]) {
+			return false
+		}
+	}
+	switch e := expr.(type) {
+	case *ast.Ident: // of this package, predeclared, or from a dot import
+		return e.Name == t.Name && (t.Path == "" || f.dotImports(t.Path))
+	case *ast.SelectorExpr:
+		pkg, ok := e.X.(*ast.Ident)
+		return ok && e.Sel.Name == t.Name && f.pathOf(pkg.Name) == t.Path
+	}
+	return false
+}
+
+func (f *File) dotImports(path string) bool {
+	return slices.ContainsFunc(f.ast.Imports, func(s *ast.ImportSpec) bool {
+		return s.Name != nil && s.Name.Name == "." && importPath(s) == path
+	})
+}
+
+// pathOf is the import path the file knows as name.
+func (f *File) pathOf(name string) string {
+	for _, spec := range f.ast.Imports {
+		if f.nameOf(spec) == name {
+			return importPath(spec)
+		}
+	}
+	return ""
+}
+
+var majorVersion = regexp.MustCompile(`^v[0-9]+$`)
+
+// packageName guesses the package name behind an import path the way goimports does: its last element, without
+// a major version and a go- prefix. Emitted files always name their imports, so this is only for users' own.
+func packageName(importPath string) string {
+	base := path.Base(importPath)
+	if majorVersion.MatchString(base) {
+		base = path.Base(path.Dir(importPath))
+	}
+	base, _, _ = strings.Cut(base, ".")
+	return strings.TrimPrefix(base, "go-")
+}
+
+// nameOf is the name by which the file uses an import. Where the spec gives none, a name the file does use
+// decides between the last element of the path and what packageName makes of it.
+func (f *File) nameOf(spec *ast.ImportSpec) string {
+	if spec.Name != nil {
+		return spec.Name.Name
+	}
+	guess, last := packageName(importPath(spec)), path.Base(importPath(spec))
+	if guess != last && !f.selects(guess) && f.selects(last) {
+		return last
+	}
+	return guess
+}
+
+// selects reports whether the file has an expression name.X.
+func (f *File) selects(name string) bool {
+	found := false
+	ast.Inspect(f.ast, func(n ast.Node) bool {
+		if sel, ok := n.(*ast.SelectorExpr); ok {
+			if id, ok := sel.X.(*ast.Ident); ok && id.Name == name {
+				found = true
+			}
+		}
+		return !found
+	})
+	return found
+}
+
+// imports spells types for one file, and collects the imports that are missing for it.
+type imports struct {
+	file  *File
+	added []Type // Path and Alias
+}
+
+func newImports(f *File) *imports { return &imports{file: f} }
+
+func (im *imports) spell(t Type) string {
+	var b strings.Builder
+	if t.Star {
+		b.WriteByte('*')
+	}
+	if t.Path != "" && !im.file.dotImports(t.Path) {
+		b.WriteString(im.name(t) + ".")
+	}
+	b.WriteString(t.Name)
+	if len(t.Args) > 0 {
+		args := make([]string, len(t.Args))
+		for i, arg := range t.Args {
+			args[i] = im.spell(arg)
+		}
+		b.WriteString("[" + strings.Join(args, ", ") + "]")
+	}
+	return b.String()
+}
+
+// name is the file's name for the import of t; a new one when it has none.
+func (im *imports) name(t Type) string {
+	for _, spec := range im.file.ast.Imports {
+		if importPath(spec) == t.Path && (spec.Name == nil || (spec.Name.Name != "_" && spec.Name.Name != ".")) {
+			return im.file.nameOf(spec)
+		}
+	}
+	for _, a := range im.added {
+		if a.Path == t.Path {
+			return a.Alias
+		}
+	}
+	used := im.file.identifiers()
+	for _, a := range im.added {
+		used[a.Alias] = true
+	}
+	alias := t.Alias
+	for n := 2; used[alias]; n++ {
+		alias = t.Alias + strconv.Itoa(n)
+	}
+	im.added = append(im.added, Type{Path: t.Path, Alias: alias})
+	return alias
+}
+
+// identifiers are all names that occur in the file, so that a new one clashes with none.
+func (f *File) identifiers() map[string]bool {
+	names := map[string]bool{}
+	ast.Inspect(f.ast, func(n ast.Node) bool {
+		if id, ok := n.(*ast.Ident); ok {
+			names[id.Name] = true
+		}
+		return true
+	})
+	return names
+}
+
+// edits inserts the missing imports after the last import of the file's first import block, in its style.
+func (im *imports) edits() []Edit {
+	if len(im.added) == 0 {
+		return nil
+	}
+	f := im.file
+	eol := "\n"
+	if strings.Contains(string(f.Src), "\r\n") {
+		eol = "\r\n"
+	}
+	var text strings.Builder
+	write := func(prefix string) {
+		for _, t := range im.added {
+			text.WriteString(eol + prefix + t.Alias + " " + strconv.Quote(t.Path))
+		}
+	}
+	for _, d := range f.ast.Decls {
+		gen, ok := d.(*ast.GenDecl)
+		if !ok || gen.Tok != token.IMPORT || len(gen.Specs) == 0 || importsC(gen) {
+			continue
+		}
+		last := gen.Specs[len(gen.Specs)-1].(*ast.ImportSpec)
+		at := f.lineEnd(f.offset(last.End()))
+		if !gen.Lparen.IsValid() {
+			write("import ")
+			return []Edit{{at, at, text.String()}}
+		}
+		if f.offset(gen.Rparen) < at { // import ("a") on one line
+			at = f.offset(last.End())
+			for _, t := range im.added {
+				text.WriteString("; " + t.Alias + " " + strconv.Quote(t.Path))
+			}
+			return []Edit{{at, at, text.String()}}
+		}
+		write(f.indent(f.offset(last.Pos())))
+		return []Edit{{at, at, text.String()}}
+	}
+	at := f.lineEnd(f.offset(f.ast.Name.End()))
+	text.WriteString(eol)
+	write("import ")
+	return []Edit{{at, at, text.String()}}
+}
+
+func importsC(gen *ast.GenDecl) bool {
+	return slices.ContainsFunc(gen.Specs, func(s ast.Spec) bool {
+		spec, ok := s.(*ast.ImportSpec)
+		return ok && importPath(spec) == "C"
+	})
+}
+
+// lineEnd is the offset of the end of the line that holds at, without its line ending.
+func (f *File) lineEnd(at int) int {
+	for at < len(f.Src) && f.Src[at] != '\n' {
+		at++
+	}
+	if at > 0 && f.Src[at-1] == '\r' {
+		at--
+	}
+	return at
+}
+
+// indent is the white space the line that holds at begins with.
+func (f *File) indent(at int) string {
+	start := at
+	for start > 0 && f.Src[start-1] != '\n' {
+		start--
+	}
+	end := start
+	for end < at && (f.Src[end] == ' ' || f.Src[end] == '\t') {
+		end++
+	}
+	return string(f.Src[start:end])
+}

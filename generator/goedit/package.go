@@ -1,0 +1,213 @@
+// Package goedit finds declarations in a user's Go files and edits them byte by byte. What it does not edit
+// stays as it is: comments, line endings, odd formatting. It never prints a syntax tree back, never resolves
+// types, and ignores build constraints: a method behind a build tag exists.
+package goedit
+
+import (
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/scanner"
+	"go/token"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/svcgen/svcgen/generator/diag"
+)
+
+// Package is the parsed Go files of one folder, tests and files of another package clause left out.
+type Package struct {
+	files []*File
+}
+
+// File is one parsed Go file.
+type File struct {
+	Path string
+	Src  []byte
+	fset *token.FileSet
+	ast  *ast.File
+}
+
+// Parse reads the Go files of one folder, keyed by path, that belong to package name. A file that does not
+// parse is reported at its position: nothing may be decided about a package that cannot be read.
+func Parse(name string, files map[string][]byte) (*Package, diag.List) {
+	pkg := &Package{}
+	var errs diag.List
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		f, err := parse(path, files[path])
+		switch {
+		case err != nil:
+			errs = append(errs, *err)
+		case f.ast.Name.Name == name:
+			pkg.files = append(pkg.files, f)
+		}
+	}
+	return pkg, errs
+}
+
+func parse(path string, src []byte) (*File, *diag.Diagnostic) {
+	fset := token.NewFileSet()
+	tree, err := parser.ParseFile(fset, path, src, parser.ParseComments|parser.SkipObjectResolution)
+	if err == nil {
+		return &File{Path: path, Src: src, fset: fset, ast: tree}, nil
+	}
+	d := &diag.Diagnostic{Pos: diag.Pos{File: path, Line: 1, Col: 1}, Message: err.Error()}
+	var list scanner.ErrorList
+	if errors.As(err, &list) && len(list) > 0 {
+		d.Pos.Line, d.Pos.Col, d.Message = list[0].Pos.Line, column(src, list[0].Pos), list[0].Msg
+	}
+	d.Hint = "svcgen changes nothing while a file of this package does not parse"
+	if line := conflictMarker(src); line > 0 {
+		d.Pos.Line, d.Pos.Col, d.Message = line, 1, "a merge conflict is left in this file"
+		d.Hint = "resolve it, then run svcgen regen again"
+	}
+	return nil, d
+}
+
+// conflictMarker returns the line of the first merge conflict marker, or 0.
+func conflictMarker(src []byte) int {
+	for i, line := range strings.Split(string(src), "\n") {
+		if strings.HasPrefix(line, "<<<<<<< ") {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// Method is one declaration of a method. Build tags allow several of the same name.
+type Method struct {
+	File *File
+	decl *ast.FuncDecl
+}
+
+// Pos is where the method's name stands.
+func (m Method) Pos() diag.Pos { return m.File.pos(m.decl.Name.Pos()) }
+
+// Methods returns the declarations of method name on type recv, in any file, with any receiver name, by value
+// or by pointer.
+func (p *Package) Methods(recv, name string) []Method {
+	var found []Method
+	for _, f := range p.files {
+		for _, d := range f.ast.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Name.Name == name && receiver(fn) == recv {
+				found = append(found, Method{f, fn})
+			}
+		}
+	}
+	return found
+}
+
+// HasMethod reports whether a value of type recv has method name: declared on it, or promoted from a type of
+// this package that it embeds. What it gets from another package, such as the Unimplemented server every
+// service embeds, does not count.
+func (p *Package) HasMethod(recv, name string) bool {
+	return p.hasMethod(recv, name, map[string]bool{})
+}
+
+func (p *Package) hasMethod(recv, name string, seen map[string]bool) bool {
+	if recv == "" || seen[recv] { // "": embedded from another package
+		return false
+	}
+	seen[recv] = true
+	if len(p.Methods(recv, name)) > 0 {
+		return true
+	}
+	for _, f := range p.files {
+		for _, spec := range f.types(recv) {
+			switch t := spec.Type.(type) {
+			case *ast.StructType:
+				for _, field := range t.Fields.List {
+					if len(field.Names) == 0 && p.hasMethod(typeName(field.Type), name, seen) {
+						return true
+					}
+				}
+			case *ast.InterfaceType:
+				for _, field := range t.Methods.List {
+					if len(field.Names) == 1 && field.Names[0].Name == name {
+						return true
+					}
+				}
+			}
+		}
+	}
+	return false
+}
+
+// HasType reports whether the package declares a type of that name.
+func (p *Package) HasType(name string) bool {
+	return slices.ContainsFunc(p.files, func(f *File) bool { return len(f.types(name)) > 0 })
+}
+
+// HasFunc reports whether the package declares a function of that name.
+func (p *Package) HasFunc(name string) bool { return len(p.Methods("", name)) > 0 }
+
+func (f *File) types(name string) []*ast.TypeSpec {
+	var found []*ast.TypeSpec
+	for _, d := range f.ast.Decls {
+		gen, ok := d.(*ast.GenDecl)
+		if !ok || gen.Tok != token.TYPE {
+			continue
+		}
+		for _, s := range gen.Specs {
+			if spec, ok := s.(*ast.TypeSpec); ok && spec.Name.Name == name {
+				found = append(found, spec)
+			}
+		}
+	}
+	return found
+}
+
+// receiver is the type name of fn's receiver; empty for a function.
+func receiver(fn *ast.FuncDecl) string {
+	if fn.Recv == nil || len(fn.Recv.List) == 0 {
+		return ""
+	}
+	return typeName(fn.Recv.List[0].Type)
+}
+
+// typeName is the name of a type of this package behind pointers, parentheses and type arguments; empty for
+// any other type.
+func typeName(t ast.Expr) string {
+	switch t := t.(type) {
+	case *ast.Ident:
+		return t.Name
+	case *ast.StarExpr:
+		return typeName(t.X)
+	case *ast.ParenExpr:
+		return typeName(t.X)
+	case *ast.IndexExpr:
+		return typeName(t.X)
+	case *ast.IndexListExpr:
+		return typeName(t.X)
+	}
+	return ""
+}
+
+func (f *File) pos(p token.Pos) diag.Pos {
+	at := f.fset.PositionFor(p, false)
+	return diag.Pos{File: f.Path, Line: at.Line, Col: column(f.Src, at)}
+}
+
+// column turns the byte column of go/token into one that counts code points, as diag.Pos does.
+func column(src []byte, at token.Position) int {
+	end := min(at.Offset, len(src))
+	start := max(end-(at.Column-1), 0)
+	return utf8.RuneCount(src[start:end]) + 1
+}
+
+func (f *File) offset(p token.Pos) int { return f.fset.PositionFor(p, false).Offset }
+
+// importPath is the path of an import spec.
+func importPath(spec *ast.ImportSpec) string {
+	path, err := strconv.Unquote(spec.Path.Value)
+	if err != nil {
+		return ""
+	}
+	return path
+}

@@ -1,0 +1,64 @@
+package goedit
+
+import "testing"
+
+func TestHasMethod(t *testing.T) {
+	files := map[string][]byte{
+		"a.go":         []byte("package orders\ntype OrderService struct{ base; *deep; other.Thing }\nfunc (_ OrderService) Value() {}\nfunc Free() {}\n"),
+		"b_windows.go": []byte("//go:build windows\n\npackage orders\nfunc (s *OrderService) Windows() {}\n"),
+		"c.go":         []byte("package orders\ntype base struct{}\nfunc (base) Promoted() {}\ntype deep struct{ iface; base }\ntype iface interface{ ByInterface() }\n"),
+		"decoy.go":     []byte("package orders\n// func (s *OrderService) Comment() {}\nvar s = \"func (s *OrderService) Text() {}\"\ntype Else struct{}\nfunc (Else) Decoy() {}\nfunc Decoy() {}\n"),
+		"a_test.go":    []byte("package orders\nfunc (s *OrderService) InTest() {}\n"),
+		"other.go":     []byte("package main\nfunc (s *OrderService) InMain() {}\n"),
+		"generic.go":   []byte("package orders\ntype G[T any] struct{ G2[T] }\ntype G2[T any] struct{}\nfunc (G2[T]) OfGeneric() {}\n"),
+	}
+	pkg, errs := Parse("orders", files)
+	if errs != nil {
+		t.Fatal(errs)
+	}
+	for _, test := range []struct {
+		recv, name string
+		want       bool
+	}{
+		{"OrderService", "Value", true},
+		{"OrderService", "Windows", true},
+		{"OrderService", "Promoted", true},
+		{"OrderService", "ByInterface", true},
+		{"G", "OfGeneric", true},
+		{"OrderService", "Comment", false},
+		{"OrderService", "Text", false},
+		{"OrderService", "Decoy", false},
+		{"OrderService", "Free", false},
+		{"OrderService", "InTest", false},
+		{"OrderService", "InMain", false},
+	} {
+		if got := pkg.HasMethod(test.recv, test.name); got != test.want {
+			t.Errorf("%s.%s: %t, want %t", test.recv, test.name, got, test.want)
+		}
+	}
+	if !pkg.HasType("base") || pkg.HasType("Nope") || !pkg.HasFunc("Free") || pkg.HasFunc("Value") {
+		t.Error("types or functions are not found as they should be")
+	}
+}
+
+func TestParsePointsAtTheLine(t *testing.T) {
+	for _, test := range []struct {
+		name, src string
+		line, col int
+		message   string
+	}{
+		{"syntax error", "package orders\n\nfunc f( {\n", 3, 9, "expected ')', found '{'"},
+		{"conflict markers", "package orders\n\nfunc f() {}\n<<<<<<< HEAD\n=======\n>>>>>>> b\n", 4, 1, "a merge conflict is left in this file"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, errs := Parse("orders", map[string][]byte{"x.go": []byte(test.src), "ok.go": []byte("package orders\n")})
+			if len(errs) != 1 {
+				t.Fatalf("errors %+v", errs)
+			}
+			got := errs[0]
+			if got.Pos.File != "x.go" || got.Pos.Line != test.line || got.Pos.Col != test.col || got.Message != test.message || got.Hint == "" {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+}

@@ -1,0 +1,76 @@
+package gogen
+
+import (
+	"bytes"
+	"testing"
+
+	"google.golang.org/protobuf/cmd/protoc-gen-go/internal_gengo"
+	"google.golang.org/protobuf/proto"
+)
+
+// TestLinearEqualsStock is to be looked at on every upgrade of protobuf: the spliced descriptor must be what
+// protoc-gen-go itself would have written.
+func TestLinearEqualsStock(t *testing.T) {
+	for name, files := range corpus(t) {
+		t.Run(name, func(t *testing.T) {
+			plugin, err := newPlugin(files, testModule)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range plugin.Files {
+				if f.Generate {
+					internal_gengo.GenerateFile(plugin, f)
+				}
+			}
+			resp := plugin.Response()
+			if resp.Error != nil {
+				t.Fatal(resp.GetError())
+			}
+			got, err := generate(files, testModule, linear)
+			if err != nil {
+				t.Fatal(err)
+			}
+			byPath := make(map[string][]byte)
+			for _, f := range got {
+				byPath[f.Path] = f.Content
+			}
+			for _, f := range resp.File {
+				if !bytes.Equal(byPath[f.GetName()], []byte(f.GetContent())) {
+					t.Errorf("%s differs from protoc-gen-go's", f.GetName())
+				}
+			}
+		})
+	}
+}
+
+func TestGenerateTwiceGivesTheSameBytes(t *testing.T) {
+	for name, files := range corpus(t) {
+		t.Run(name, func(t *testing.T) {
+			before := make([]proto.Message, len(files))
+			for i, f := range files {
+				before[i] = proto.Clone(f.Descriptor)
+			}
+			first, err := Generate(files, testModule)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, f := range files {
+				if !proto.Equal(before[i], f.Descriptor) {
+					t.Errorf("the descriptor of %s was changed", f.Path)
+				}
+			}
+			second, err := Generate(files, testModule)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(first) != len(second) {
+				t.Fatalf("%d files, then %d", len(first), len(second))
+			}
+			for i := range first {
+				if first[i].Path != second[i].Path || !bytes.Equal(first[i].Content, second[i].Content) {
+					t.Errorf("%s changed between two runs", first[i].Path)
+				}
+			}
+		})
+	}
+}

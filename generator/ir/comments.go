@@ -1,0 +1,107 @@
+package ir
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
+)
+
+// A comment in a proto is text of a stranger, and protoc-gen-go copies it line by line behind //. A line such as
+// "go:embed secrets" or " +build ignore" would be a directive there, a carriage return would end the comment.
+// So comments are made harmless in the descriptors, before any generator sees them.
+
+// harmless is a copy of info in which no comment can become more than a comment.
+func harmless(info *descriptorpb.SourceCodeInfo) *descriptorpb.SourceCodeInfo {
+	if info == nil {
+		return nil
+	}
+	out := &descriptorpb.SourceCodeInfo{Location: make([]*descriptorpb.SourceCodeInfo_Location, len(info.Location))}
+	for i, loc := range info.Location {
+		if loc.LeadingComments == nil && loc.TrailingComments == nil && len(loc.LeadingDetachedComments) == 0 {
+			out.Location[i] = loc
+			continue
+		}
+		clean := &descriptorpb.SourceCodeInfo_Location{Path: loc.Path, Span: loc.Span}
+		if loc.LeadingComments != nil {
+			clean.LeadingComments = proto.String(harmlessText(*loc.LeadingComments))
+		}
+		if loc.TrailingComments != nil {
+			clean.TrailingComments = proto.String(harmlessText(*loc.TrailingComments))
+		}
+		for _, c := range loc.LeadingDetachedComments {
+			clean.LeadingDetachedComments = append(clean.LeadingDetachedComments, harmlessText(c))
+		}
+		out.Location[i] = clean
+	}
+	return out
+}
+
+// harmlessText is the text of a comment without directives and without characters that end a line, a comment
+// or the order in which it is read.
+func harmlessText(s string) string {
+	s = strings.ReplaceAll(s, "\r\n", "\n")
+	s = strings.ToValidUTF8(strings.ReplaceAll(s, "*/", "* /"), "\ufffd")
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n', r == '\t':
+			return r
+		case unicode.IsControl(r), unicode.In(r, unicode.Zl, unicode.Zp):
+			return ' '
+		case unicode.In(r, unicode.Cf), unicode.In(r, unicode.Co):
+			return utf8.RuneError
+		}
+		return r
+	}, s)
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		if directive(line) {
+			lines[i] = " " + mark + strings.TrimLeft(line, " \t")
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// mark stands before what would be a directive.
+const mark = "| "
+
+// directive reports whether //line is, or could be taken for, an instruction to a tool: //go:build, //line,
+// //export, // +build, //nolint and anything else of the form //word:word; also the mark of generated code.
+func directive(line string) bool {
+	text := strings.TrimLeft(line, " \t")
+	switch {
+	case strings.HasPrefix(text, "+build"), strings.HasPrefix(text, "Code generated "):
+		return true
+	case text == line && (strings.HasPrefix(text, "line ") || strings.HasPrefix(text, "export ") || strings.HasPrefix(text, "extern ")):
+		return true
+	case strings.HasPrefix(text, "#cgo"), strings.HasPrefix(text, "nolint"), strings.HasPrefix(text, "lint:"), strings.HasPrefix(text, "go:"):
+		return true
+	}
+	if text != line {
+		return false
+	}
+	tool, rest, ok := strings.Cut(text, ":")
+	return ok && tool != "" && rest != "" && word(rest[:1]) && word(tool)
+}
+
+// word reports whether s has only the characters of a tool's name in a directive.
+func word(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return !('a' <= r && r <= 'z' || '0' <= r && r <= '9') })
+}
+
+// comment is the leading comment of a declaration as harmless lines, without empty ones at either end.
+func (r *resolver) comment(d protoreflect.Descriptor) []string {
+	loc := d.ParentFile().SourceLocations().ByDescriptor(d)
+	text := strings.Trim(harmlessText(loc.LeadingComments), "\n")
+	if strings.TrimSpace(text) == "" {
+		return nil
+	}
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(strings.TrimPrefix(lines[i], " "), " \t")
+	}
+	return lines
+}

@@ -1,0 +1,122 @@
+package ir
+
+import (
+	"fmt"
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/svcgen/svcgen/generator/diag"
+)
+
+// emit puts an event into the method that a publishes[].on names.
+func (r *resolver) emit(services []RPCService, ev Event, msg protoreflect.MessageDescriptor, name string, pos diag.Pos) {
+	if name == "" {
+		return // reported by package manifest
+	}
+	var found []*Method
+	var all []string
+	for i := range services {
+		for j := range services[i].Methods {
+			m := &services[i].Methods[j]
+			all = append(all, lastElems(m.Proto, strings.Count(name, ".")+1))
+			if m.Proto == name || strings.HasSuffix(m.Proto, "."+name) {
+				found = append(found, m)
+			}
+		}
+	}
+	switch {
+	case len(found) == 0:
+		hint := diag.DidYouMean(name, all)
+		if hint == "" {
+			hint = "name a method of a service in proto.files, such as PlaceOrder or OrderService.PlaceOrder"
+		}
+		r.list.Add(pos, hint, "no method %s in the services", name)
+	case len(found) > 1:
+		r.list.Add(pos, fmt.Sprintf("write %s or %s", qualified(found[0], found[1]), qualified(found[1], found[0])), "several services have a method %s", name)
+	case found[0].Kind != Unary:
+		r.list.Add(pos, fmt.Sprintf("leave it out of on and call events.%s where the handler knows that it happened", ev.Func),
+			"%s is a streaming method, whose stub cannot tell when to emit", name)
+	default:
+		found[0].Emits = append(found[0].Emits, Emit{Event: ev, Fields: r.copies(found[0].Input.Proto, msg)})
+	}
+}
+
+// qualified is the shortest name of m that is not also one of other.
+func qualified(m, other *Method) string {
+	for n := 2; ; n++ {
+		name := lastElems(m.Proto, n)
+		if name == m.Proto || !strings.HasSuffix("."+other.Proto, "."+name) {
+			return name
+		}
+	}
+}
+
+// lastElems is the last n dotted elements of a name.
+func lastElems(name string, n int) string {
+	parts := strings.Split(name, ".")
+	return strings.Join(parts[max(len(parts)-n, 0):], ".")
+}
+
+// copies are the fields of an event that a request of the given type can fill: same name, same type. Where the
+// event has no exported fields, because the opaque API is in force, there are none.
+func (r *resolver) copies(request string, event protoreflect.MessageDescriptor) []FieldCopy {
+	req := r.find(request)
+	if req == nil || opaque(event) {
+		return nil
+	}
+	from, to := fieldNames(req), fieldNames(event)
+	var list []FieldCopy
+	for i := range event.Fields().Len() {
+		field := event.Fields().Get(i)
+		source := req.Fields().ByName(field.Name())
+		if source == nil || !sameType(source, field) || inOneof(field) {
+			continue
+		}
+		c := FieldCopy{GoName: to[field.Name()], Expr: "req.Get" + from[source.Name()] + "()"}
+		if pointer(field) {
+			if !pointer(source) || opaque(req) {
+				continue
+			}
+			c.Expr = "req." + from[source.Name()]
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+func (r *resolver) find(message string) protoreflect.MessageDescriptor {
+	for _, f := range r.schema.Files {
+		if m, ok := findDescriptor(f.Desc, protoreflect.FullName(message)).(protoreflect.MessageDescriptor); ok {
+			return m
+		}
+	}
+	return nil
+}
+
+// inOneof reports whether a field is wrapped in Go, as a member of a oneof that was written as one.
+func inOneof(f protoreflect.FieldDescriptor) bool {
+	o := f.ContainingOneof()
+	return o != nil && !o.IsSynthetic()
+}
+
+// pointer reports whether protoc-gen-go makes the field a pointer to a scalar.
+func pointer(f protoreflect.FieldDescriptor) bool {
+	return f.HasPresence() && f.Message() == nil && f.Kind() != protoreflect.BytesKind && !inOneof(f)
+}
+
+// sameType reports whether two fields have the same Go type, apart from being a pointer.
+func sameType(a, b protoreflect.FieldDescriptor) bool {
+	if a.IsMap() != b.IsMap() || a.IsList() != b.IsList() || a.Kind() != b.Kind() {
+		return false
+	}
+	switch {
+	case a.IsMap():
+		return sameType(a.MapKey(), b.MapKey()) && sameType(a.MapValue(), b.MapValue())
+	case a.Message() != nil:
+		return a.Message().FullName() == b.Message().FullName()
+	case a.Enum() != nil:
+		return a.Enum().FullName() == b.Enum().FullName()
+	}
+	return true
+}

@@ -1,0 +1,166 @@
+package ir
+
+import (
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/svcgen/svcgen/generator/diag"
+	"github.com/svcgen/svcgen/generator/naming"
+)
+
+// publishes resolves the published events and puts each into the methods that emit it.
+func (r *resolver) publishes(services []RPCService) []Event {
+	funcs := naming.NewScope("Events", "New")
+	first := make(map[string]diag.Pos)
+	var events []Event
+	for i, p := range r.manifest.Publishes {
+		pos := r.manifest.Pos("publishes[%d].message", i)
+		msg := r.message(p.Message, pos)
+		if msg == nil || r.twice(first, p.Message, pos, "published") {
+			continue
+		}
+		ev := r.event(msg, p.Topic, pos)
+		ev.Func = funcs.Claim(ev.Message.Name, naming.Camel(ev.Message.Import.Alias)+ev.Message.Name)
+		ev.KeyExpr, ev.KeyImports = r.key(msg, p.Key, r.manifest.Pos("publishes[%d].key", i))
+		events = append(events, ev)
+		for j, name := range p.On {
+			r.emit(services, ev, msg, name, r.manifest.Pos("publishes[%d].on[%d]", i, j))
+		}
+	}
+	return events
+}
+
+// consumes resolves the consumed events.
+func (r *resolver) consumes(files *userFiles) []Event {
+	funcs := naming.NewScope()
+	first := make(map[string]diag.Pos)
+	var events []Event
+	for i, c := range r.manifest.Consumes {
+		pos := r.manifest.Pos("consumes[%d].message", i)
+		msg := r.message(c.Message, pos)
+		if msg == nil || r.twice(first, c.Message, pos, "consumed") {
+			continue
+		}
+		ev := r.event(msg, c.Topic, pos)
+		ev.Func = funcs.Claim("On"+ev.Message.Name, "On"+naming.Camel(ev.Message.Import.Alias)+ev.Message.Name)
+		ev.File, ev.TestFile = files.claim(naming.Snake(ev.Func), "event")
+		events = append(events, ev)
+	}
+	return events
+}
+
+func (r *resolver) event(msg protoreflect.MessageDescriptor, topic string, pos diag.Pos) Event {
+	return Event{Proto: string(msg.FullName()), Message: r.typeRef(msg), Topic: topic, Pos: pos}
+}
+
+// twice reports a message that stands in a list a second time: its events function fixes one topic and one key.
+func (r *resolver) twice(first map[string]diag.Pos, message string, pos diag.Pos, how string) bool {
+	before, dup := first[message]
+	if dup {
+		r.list.Add(pos, "an event has one topic and one key; declare a second message for a second topic", "%s is already %s on line %d", message, how, before.Line)
+		return true
+	}
+	first[message] = pos
+	return false
+}
+
+// message is the message of a full name.
+func (r *resolver) message(name string, pos diag.Pos) protoreflect.MessageDescriptor {
+	if name == "" {
+		return nil // reported by package manifest
+	}
+	var found protoreflect.Descriptor
+	for _, f := range r.schema.Files {
+		if d := findDescriptor(f.Desc, protoreflect.FullName(name)); d != nil {
+			found = d
+			break
+		}
+	}
+	switch d := found.(type) {
+	case nil:
+		hint := diag.DidYouMean(name, r.messageNames())
+		if hint == "" {
+			hint = "list its file in proto.files, or put it where its package says, in an import root"
+		}
+		r.list.Add(pos, hint, "no message %s in the proto files", name)
+	case protoreflect.MessageDescriptor:
+		if !d.IsMapEntry() {
+			return d
+		}
+		r.list.Add(pos, "", "%s is an entry of a map, not a message", name)
+	default:
+		r.list.Add(pos, "", "%s is %s, not a message", name, what(d))
+	}
+	return nil
+}
+
+// messageNames are the full names of the messages one may have meant.
+func (r *resolver) messageNames() []string {
+	var names []string
+	var walk func(protoreflect.MessageDescriptors)
+	walk = func(list protoreflect.MessageDescriptors) {
+		for i := range list.Len() {
+			if m := list.Get(i); !m.IsMapEntry() {
+				names = append(names, string(m.FullName()))
+				walk(m.Messages())
+			}
+		}
+	}
+	for _, f := range r.schema.Files {
+		if f.Known == nil {
+			walk(f.Desc.Messages())
+		}
+	}
+	return names
+}
+
+// findDescriptor is the declaration of a full name in a file, or nil.
+func findDescriptor(fd protoreflect.FileDescriptor, name protoreflect.FullName) protoreflect.Descriptor {
+	rest := string(name)
+	if pkg := string(fd.Package()); pkg != "" {
+		var ok bool
+		if rest, ok = strings.CutPrefix(rest, pkg+"."); !ok {
+			return nil
+		}
+	}
+	parts := strings.Split(rest, ".")
+	var scope interface {
+		Messages() protoreflect.MessageDescriptors
+		Enums() protoreflect.EnumDescriptors
+	} = fd
+	for i, part := range parts {
+		if m := scope.Messages().ByName(protoreflect.Name(part)); m != nil {
+			if i == len(parts)-1 {
+				return m
+			}
+			scope = m
+			continue
+		}
+		if i == len(parts)-1 {
+			if e := scope.Enums().ByName(protoreflect.Name(part)); e != nil {
+				return e
+			}
+			if s := fd.Services().ByName(protoreflect.Name(part)); s != nil && i == 0 {
+				return s
+			}
+		}
+		return nil
+	}
+	return nil
+}
+
+// what names the sort of declaration d is.
+func what(d protoreflect.Descriptor) string {
+	switch d.(type) {
+	case protoreflect.EnumDescriptor:
+		return "an enum"
+	case protoreflect.ServiceDescriptor:
+		return "a service"
+	case protoreflect.MethodDescriptor:
+		return "a method"
+	case protoreflect.FieldDescriptor:
+		return "a field"
+	}
+	return "a declaration"
+}

@@ -1,0 +1,29 @@
+package ir
+
+import (
+	"golang.org/x/mod/module"
+
+	"github.com/svcgen/svcgen/generator/naming"
+)
+
+// identity checks the service's name and module beyond what the manifest's grammar does.
+func (r *resolver) identity() {
+	m := r.manifest
+	switch {
+	case naming.Device(m.Name):
+		r.list.Add(m.Pos("name"), "choose another name", "name %s is a device on Windows: cmd/%s could not be checked out there", m.Name, m.Name)
+	case m.Name == "internal", m.Name == "vendor", m.Name == "testdata":
+		r.list.Add(m.Pos("name"), "choose another name", "name %s has a meaning to the go command as a folder", m.Name)
+	}
+	if err := module.CheckPath(m.Module); err != nil {
+		r.list.Add(m.Pos("module"), "write a path such as github.com/acme/"+m.Name, "module is no Go module path: %s", pathReason(err))
+	}
+}
+
+// pathReason is a module path error without the path, which stands right below in the excerpt.
+func pathReason(err error) string {
+	if e, ok := err.(*module.InvalidPathError); ok {
+		return e.Err.Error()
+	}
+	return err.Error()
+}

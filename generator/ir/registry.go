@@ -1,0 +1,42 @@
+package ir
+
+import (
+	"github.com/svcgen/svcgen/generator/diag"
+	"github.com/svcgen/svcgen/generator/schema"
+)
+
+// registry refuses files that declare names which a Go module linked into every emitted service declares too.
+// The protobuf runtime keeps one registry per process and panics, at start, when a name is registered twice; neither
+// go build nor go vet would have said a word.
+func (r *resolver) registry() {
+	for _, f := range r.schema.Files {
+		if f.Known != nil {
+			continue
+		}
+		for d := range declarations(f.Desc) {
+			known := schema.Registered(d.FullName())
+			if known == nil {
+				continue
+			}
+			r.list.Add(r.schema.Pos(d), "import "+known.Path+" instead of a copy of it",
+				"%s is declared by %s of the Go module %s as well, and a process can register it only once", d.FullName(), known.Path, known.Module)
+			break // one per file: a copy clashes in every declaration
+		}
+		r.extensionNumbers(f)
+	}
+}
+
+// extensionNumbers refuses extensions whose number is taken by one of a linked-in module, for the same reason.
+func (r *resolver) extensionNumbers(f *schema.File) {
+	for x := range allExtensions(f.Desc) {
+		if known := schema.RegisteredExtension(x); known != nil {
+			r.list.Add(r.schema.Pos(x), "choose another number",
+				"number %d of %s is taken by an extension in %s of the Go module %s", x.Number(), x.ContainingMessage().FullName(), known.Path, known.Module)
+		}
+	}
+}
+
+// fileStart is the place of a diagnostic about a file as a whole.
+func (r *resolver) fileStart(f *schema.File) diag.Pos {
+	return diag.Pos{File: f.Disk, Line: 1, Col: 1}
+}

@@ -1,0 +1,122 @@
+package ir
+
+import (
+	"fmt"
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/svcgen/svcgen/generator/naming"
+)
+
+// rpc resolves the services of the listed files. Services of files that are merely imported are somebody else's.
+func (r *resolver) rpc(files *userFiles) []RPCService {
+	var services []protoreflect.ServiceDescriptor
+	for _, name := range r.manifest.Proto.Files {
+		f := r.schema.File(name)
+		for i := range f.Desc.Services().Len() {
+			services = append(services, f.Desc.Services().Get(i))
+		}
+	}
+	types := naming.NewScope("Deps", "Consumers", "NewConsumers")
+	shared := sharedMethods(services)
+	var list []RPCService
+	for _, s := range services {
+		list = append(list, r.rpcService(s, types, files))
+	}
+	for i, s := range services {
+		for j := range s.Methods().Len() {
+			list[i].Methods = append(list[i].Methods, r.method(s.Methods().Get(j), list[i].Type, shared, files))
+		}
+	}
+	return list
+}
+
+// sharedMethods counts the services that have a method of a Go name.
+func sharedMethods(services []protoreflect.ServiceDescriptor) map[string]int {
+	count := make(map[string]int)
+	for _, s := range services {
+		for j := range s.Methods().Len() {
+			count[naming.Camel(string(s.Methods().Get(j).Name()))]++
+		}
+	}
+	return count
+}
+
+func (r *resolver) rpcService(s protoreflect.ServiceDescriptor, types *naming.Scope, files *userFiles) RPCService {
+	goName := naming.Camel(string(s.Name()))
+	imp := r.importOf(r.packages[s.ParentFile().Path()])
+	svc := RPCService{
+		Proto:   string(s.FullName()),
+		GoName:  goName,
+		Type:    claimType(types, goName, naming.Camel(imp.Alias)+goName, goName+"Service"),
+		Import:  imp,
+		Comment: r.comment(s),
+		Pos:     r.schema.Pos(s),
+	}
+	svc.File, _ = files.claim(naming.Snake(svc.Type), "service")
+	return svc
+}
+
+// claimType is a name for a type of which New<name> is free as well.
+func claimType(types *naming.Scope, wanted ...string) string {
+	for i := 2; ; i++ {
+		for _, name := range wanted {
+			if types.Free(name) && types.Free("New"+name) {
+				types.Claim("New" + name)
+				return types.Claim(name)
+			}
+		}
+		wanted = append(wanted, fmt.Sprintf("%s%d", wanted[0], i))
+	}
+}
+
+func (r *resolver) method(m protoreflect.MethodDescriptor, typ string, shared map[string]int, files *userFiles) Method {
+	goName := naming.Camel(string(m.Name()))
+	base := naming.Snake(goName)
+	if shared[goName] > 1 {
+		base = naming.Snake(typ) + "_" + base
+	}
+	method := Method{
+		Proto:    string(m.FullName()),
+		FullName: fmt.Sprintf("/%s/%s", m.Parent().FullName(), m.Name()),
+		GoName:   goName,
+		Kind:     kindOf(m),
+		Input:    r.typeRef(m.Input()),
+		Output:   r.typeRef(m.Output()),
+		Comment:  r.comment(m),
+		Pos:      r.schema.Pos(m),
+	}
+	method.File, method.TestFile = files.claim(base, "method")
+	return method
+}
+
+func kindOf(m protoreflect.MethodDescriptor) Kind {
+	switch {
+	case m.IsStreamingClient() && m.IsStreamingServer():
+		return BidiStream
+	case m.IsStreamingClient():
+		return ClientStream
+	case m.IsStreamingServer():
+		return ServerStream
+	}
+	return Unary
+}
+
+// typeRef is the Go type of a message.
+func (r *resolver) typeRef(m protoreflect.MessageDescriptor) TypeRef {
+	return TypeRef{
+		Import: r.importOf(r.packages[m.ParentFile().Path()]),
+		Name:   goIdent(m),
+		Proto:  string(m.FullName()),
+	}
+}
+
+// goIdent is protoc-gen-go's name for a message or an enum: Outer_Inner for a nested one.
+func goIdent(d protoreflect.Descriptor) string {
+	name := string(d.FullName())
+	if pkg := d.ParentFile().Package(); pkg != "" {
+		name = strings.TrimPrefix(name, string(pkg)+".")
+	}
+	return naming.Camel(name)
+}

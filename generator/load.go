@@ -1,0 +1,125 @@
+package generator
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/svcgen/svcgen/generator/gogen"
+	"github.com/svcgen/svcgen/generator/ir"
+	"github.com/svcgen/svcgen/generator/manifest"
+	"github.com/svcgen/svcgen/generator/schema"
+	"github.com/svcgen/svcgen/templates/gomod"
+)
+
+// load reads the manifest and compiles its protos. Without a manifest it infers one from the proto.
+func load(ctx context.Context, in Input) (*manifest.Manifest, *schema.Schema, error) {
+	if in.Proto != "" {
+		s, err := ir.CompileFile(ctx, in.Proto, in.Imports, schema.Limits{})
+		if err != nil {
+			return nil, nil, err
+		}
+		m, err := ir.Infer(s, in.Choices)
+		return m, s, err
+	}
+	src, err := readManifest(in.Manifest)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := manifest.Load(filepath.ToSlash(in.Manifest), src)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := ir.Compile(ctx, m, in.Imports, schema.Limits{})
+	return m, s, err
+}
+
+// readManifest reads a file that may be anything: no more than a manifest may have is read.
+func readManifest(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	src, err := io.ReadAll(io.LimitReader(f, manifest.MaxSize+1))
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	return src, nil
+}
+
+// goModule is the go.mod and go.sum of s.
+func goModule(s *ir.Service) ([]gogen.File, error) {
+	var extra []string
+	if s.Validate {
+		extra = append(extra, "buf.build/go/protovalidate")
+	}
+	provider := make(map[string]string, len(s.Protos))
+	for _, f := range s.Protos {
+		provider[f.Path] = f.Go.Module
+		if !f.Generate {
+			continue
+		}
+		for _, imported := range f.Descriptor.GetDependency() {
+			if module := provider[imported]; module != "" {
+				extra = append(extra, module)
+			}
+		}
+	}
+	mod, sum, err := gomod.Files(s.Database, s.Broker, extra, s.Module)
+	if err != nil {
+		return nil, err
+	}
+	return []gogen.File{{Path: "go.mod", Content: mod}, {Path: "go.sum", Content: sum}}, nil
+}
+
+// Lookup is a place in the emitted tree that was read to make it. Content is nil where nothing was found, and an
+// import went on to the next root.
+type Lookup struct {
+	Path    string
+	Content []byte
+}
+
+// lookups are the sources of s, and where the import roots of its own manifest that come before theirs would have
+// had them.
+func lookups(s *ir.Service) ([]Lookup, error) {
+	var list []Lookup
+	var roots []string
+	taken := map[string]bool{}
+	for _, src := range s.Sources {
+		list = append(list, Lookup{Path: src.Path, Content: src.Content})
+		taken[src.Path] = true
+		if src.Path == s.ManifestFile {
+			m, err := manifest.Load(src.Path, src.Content)
+			if err != nil {
+				return nil, fmt.Errorf("read the emitted manifest back: %w", err)
+			}
+			roots = m.Proto.Imports
+		}
+	}
+	for _, f := range s.Protos {
+		if !f.Generate {
+			continue
+		}
+		for _, root := range roots {
+			place := path.Join(root, f.Path)
+			if taken[place] {
+				break
+			}
+			if strings.HasPrefix(place, "../") {
+				continue
+			}
+			taken[place] = true
+			list = append(list, Lookup{Path: place})
+		}
+	}
+	slices.SortFunc(list, func(a, b Lookup) int { return strings.Compare(a.Path, b.Path) })
+	return list, nil
+}

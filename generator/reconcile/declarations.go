@@ -1,0 +1,77 @@
+package reconcile
+
+import (
+	"errors"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/svcgen/svcgen/generator/diag"
+	"github.com/svcgen/svcgen/generator/fileset"
+	"github.com/svcgen/svcgen/generator/goedit"
+)
+
+// declarations knows what the user's packages declare. A folder is read when it is first asked about.
+type declarations struct {
+	tree *Tree
+	read map[key]*goedit.Package
+	errs diag.List // files that do not parse; with one of them, no answer can be trusted
+}
+
+type key struct{ folder, name string }
+
+// find reports whether the package in folder declares decl, in whichever file.
+func (d *declarations) find(folder string, decl fileset.Decl) (bool, error) {
+	if decl == (fileset.Decl{}) {
+		return false, nil
+	}
+	pkg, err := d.pkg(key{folder, decl.Package})
+	if err != nil || pkg == nil {
+		return false, err
+	}
+	if decl.Method == "" {
+		return pkg.HasType(decl.Type), nil
+	}
+	return pkg.HasMethod(decl.Type, decl.Method), nil
+}
+
+func (d *declarations) pkg(k key) (*goedit.Package, error) {
+	if pkg, done := d.read[k]; done {
+		return pkg, nil
+	}
+	if d.read == nil {
+		d.read = map[key]*goedit.Package{}
+	}
+	files := map[string][]byte{}
+	entries, err := fs.ReadDir(d.tree.FS(), k.folder)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, entry := range entries {
+		name := path.Join(k.folder, entry.Name())
+		if entry.IsDir() || !strings.HasSuffix(name, ".go") {
+			continue
+		}
+		content, err := d.content(name)
+		if err != nil {
+			return nil, err
+		}
+		files[name] = content
+	}
+	pkg, errs := goedit.Parse(k.name, files)
+	d.errs = append(d.errs, errs...)
+	d.read[k] = pkg
+	return pkg, nil
+}
+
+// content reads a Go file of the user's, through a symbolic link as the go command does.
+func (d *declarations) content(name string) ([]byte, error) {
+	info, err := d.tree.root.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("not a regular file")}
+	}
+	return d.tree.root.ReadFile(name)
+}

@@ -1,0 +1,119 @@
+package reconcile
+
+import (
+	"bytes"
+	"maps"
+	"path"
+	"slices"
+
+	"github.com/svcgen/svcgen/generator/fileset"
+	"github.com/svcgen/svcgen/generator/merge"
+)
+
+// baseName is where a base is kept: under its hash, so that tools which look for a go.mod or a Dockerfile find none
+// here, and two branches never change the same file.
+func baseName(hash string) string { return path.Join(baseDir, hash) }
+
+// base is what svcgen last rendered at name. One that was tampered with is none. After a merge of two branches there
+// are two, and the one that is rendered again goes first.
+func (p *planner) base(name, again string) found {
+	hashes := slices.Clone(p.old.Files[name].Hashes)
+	if slices.Contains(hashes, again) {
+		hashes = []string{again}
+	}
+	for _, hash := range hashes {
+		if f := p.disk[baseName(hash)]; f.regular && f.hash == hash {
+			return f
+		}
+	}
+	return found{}
+}
+
+// merged plans a file that is the user's and is kept current: what changed between the base, which is what svcgen
+// last rendered, and what it renders now is merged into the user's file.
+func (p *planner) merged(f fileset.File) {
+	disk, pending := p.disk[f.Path], p.disk[f.Path+PendingSuffix]
+	known, was := p.old.Files[f.Path]
+	hash := Hash(f.Content)
+	rendered := slices.Equal(known.Hashes, []string{hash}) // the last run already knew this content
+	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{hash}}
+	p.bases[hash] = f.Content
+
+	switch {
+	case !disk.exists && was:
+		p.changes.Kept = append(p.changes.Kept, Kept{Path: f.Path, Why: "deleted by you"})
+	case !disk.exists:
+		p.changes.act(Action{Path: f.Path, Op: Create, Owner: f.Owner, New: f.Content})
+		p.changes.put(f.Path, f.Owner, disk, f.Content, f.Mode)
+	case pending.exists && rendered:
+		p.conflict(f, disk, pending, "it is not merged yet")
+	case disk.hash == hash, rendered:
+		p.changes.Unchanged++
+	case p.ours(f.Path, disk):
+		p.changes.act(Action{Path: f.Path, Op: Update, Owner: f.Owner, Old: disk.content, New: f.Content})
+		p.changes.put(f.Path, f.Owner, disk, f.Content, f.Mode)
+	default:
+		p.threeWay(f, disk, pending)
+	}
+}
+
+func (p *planner) threeWay(f fileset.File, disk, pending found) {
+	base := p.base(f.Path, Hash(f.Content))
+	if !disk.regular || !base.exists {
+		p.conflict(f, disk, pending, "what svcgen wrote before is not known")
+		return
+	}
+	text, ok := mergeFile(f.Path, base.content, disk.content, f.Content)
+	if !ok {
+		p.conflict(f, disk, pending, "your changes and svcgen's touch the same lines")
+		return
+	}
+	if bytes.Equal(text, disk.content) {
+		p.changes.Unchanged++
+		return
+	}
+	p.changes.act(Action{Path: f.Path, Op: Merge, Owner: f.Owner, Old: disk.content, New: text})
+	p.changes.put(f.Path, f.Owner, disk, text, f.Mode)
+}
+
+// mergeFile merges what changed from base to theirs into ours: by lines, and by meaning where lines say little.
+func mergeFile(name string, base, ours, theirs []byte) (merged []byte, ok bool) {
+	switch name {
+	case "go.mod":
+		merged, err := mergeGoMod(ours, theirs)
+		return merged, err == nil
+	case "go.sum":
+		return mergeGoSum(ours, theirs), true
+	default:
+		merged, conflicts := merge.ThreeWay(base, ours, theirs)
+		return merged, conflicts == nil
+	}
+}
+
+// keepBases plans the bases the next run will need, and drops those of the last.
+func (p *planner) keepBases() error {
+	for _, hash := range slices.Sorted(maps.Keys(p.bases)) {
+		there, err := p.tree.look(baseName(hash))
+		if err != nil {
+			return err
+		}
+		if there.hash != hash {
+			p.changes.put(baseName(hash), fileset.Svcgen, there, p.bases[hash], 0o644)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.old.Files)) {
+		entry := p.old.Files[name]
+		if entry.Owner != fileset.Merged {
+			continue
+		}
+		for _, hash := range entry.Hashes {
+			f := p.disk[baseName(hash)]
+			if _, needed := p.bases[hash]; needed || !f.exists {
+				continue
+			}
+			p.changes.put(baseName(hash), fileset.Svcgen, f, nil, 0)
+			p.bases[hash] = nil // dropped once, also where two files share it
+		}
+	}
+	return nil
+}

@@ -1,0 +1,312 @@
+package reconcile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"runtime"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/svcgen/svcgen/generator/fileset"
+)
+
+// Options is what a run depends on beside the files.
+type Options struct {
+	Version   string  // of svcgen
+	Inputs    []Input // what the set was made from
+	Overwrite bool    // replace hand-edited files of svcgen's, after saving them under .svcgen/rescued
+}
+
+// planner compares one set with one tree.
+type planner struct {
+	tree    *Tree
+	opt     Options
+	old     Lock
+	next    Lock
+	disk    map[string]found
+	bases   map[string][]byte // what the merged files of next start from, by hash
+	decls   declarations
+	changes Changes
+}
+
+// Plan says what has to be done to bring the tree to set. It writes nothing. When files that svcgen owns were
+// changed by hand the error is an *EditedError and the changes are what can be shown, not applied.
+func (t *Tree) Plan(set *fileset.Set, opt Options) (*Changes, error) {
+	old, err := t.Lock()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if Newer(old.Version, opt.Version) {
+		return nil, &NewerError{Tree: old.Version, Own: opt.Version}
+	}
+	p := &planner{
+		tree: t, opt: opt, old: old,
+		next:  Lock{Version: opt.Version, Inputs: opt.Inputs, Files: map[string]Entry{}},
+		bases: map[string][]byte{},
+		decls: declarations{tree: t},
+	}
+	if err := p.read(set); err != nil {
+		return nil, err
+	}
+	for _, f := range set.Files() {
+		if err := p.file(f); err != nil {
+			return nil, err
+		}
+	}
+	for name, entry := range old.Files {
+		if _, planned := set.Get(name); !planned {
+			if err := p.gone(name, entry); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if errs := p.decls.errs; len(errs) > 0 {
+		return nil, errs
+	}
+	if err := p.keepBases(); err != nil {
+		return nil, err
+	}
+	if err := p.lock(); err != nil {
+		return nil, err
+	}
+	p.changes.sort()
+	edited := slices.DeleteFunc(slices.Clone(p.changes.Actions), func(a Action) bool { return a.Op != Edited })
+	if len(edited) > 0 {
+		return &p.changes, &EditedError{edited}
+	}
+	return &p.changes, nil
+}
+
+// NewerError says that the tree was written by a newer svcgen.
+type NewerError struct{ Tree, Own string }
+
+func (e *NewerError) Error() string {
+	return fmt.Sprintf("this tree was written by svcgen %s, and this is %s: an older one would undo what the newer one did", e.Tree, e.Own)
+}
+
+// read looks at every file that a decision may need.
+func (p *planner) read(set *fileset.Set) error {
+	names := make([]string, 0, len(p.old.Files))
+	add := func(name string, owner fileset.Owner) {
+		names = append(names, name)
+		if owner == fileset.Merged {
+			names = append(names, name+PendingSuffix)
+		}
+		if entry := p.old.Files[name]; entry.Owner == fileset.Merged {
+			for _, hash := range entry.Hashes {
+				names = append(names, baseName(hash))
+			}
+		}
+	}
+	for _, f := range set.Files() {
+		add(f.Path, f.Owner)
+	}
+	for name, entry := range p.old.Files {
+		if _, planned := set.Get(name); !planned {
+			add(name, entry.Owner)
+		}
+	}
+	at := make([]found, len(names))
+	var group errgroup.Group
+	group.SetLimit(2 * runtime.GOMAXPROCS(0))
+	for i, name := range names {
+		group.Go(func() (err error) {
+			at[i], err = p.tree.look(name)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	p.disk = make(map[string]found, len(names))
+	for i, name := range names {
+		p.disk[name] = at[i]
+	}
+	return nil
+}
+
+func (p *planner) file(f fileset.File) error {
+	switch f.Owner {
+	case fileset.Svcgen:
+		return p.own(f)
+	case fileset.User:
+		return p.users(f)
+	case fileset.Merged:
+		p.merged(f)
+		return nil
+	default:
+		return fmt.Errorf("%s: unknown owner %q", f.Path, f.Owner)
+	}
+}
+
+// own plans a file that svcgen rewrites whenever it differs.
+func (p *planner) own(f fileset.File) error {
+	hash := Hash(f.Content)
+	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{hash}}
+	disk := p.disk[f.Path]
+	switch {
+	case !disk.exists:
+		p.changes.act(Action{Path: f.Path, Op: Create, Owner: f.Owner, New: f.Content})
+	case disk.regular && disk.hash == hash:
+		p.changes.Unchanged++
+		return nil
+	case p.ours(f.Path, disk):
+		p.changes.act(Action{Path: f.Path, Op: Update, Owner: f.Owner, Old: disk.content, New: f.Content})
+	case p.opt.Overwrite:
+		saved, err := p.rescue(f.Path, disk)
+		if err != nil {
+			return err
+		}
+		p.changes.act(Action{Path: f.Path, Op: Update, Owner: f.Owner, Note: saved, Old: disk.content, New: f.Content})
+	default:
+		p.changes.act(Action{Path: f.Path, Op: Edited, Owner: f.Owner, Old: disk.content, New: f.Content})
+		return nil
+	}
+	p.changes.put(f.Path, f.Owner, disk, f.Content, f.Mode)
+	return nil
+}
+
+// ours reports whether what is on disk is what svcgen wrote. A file with the conflict markers of a merge is: both
+// sides of it were.
+func (p *planner) ours(name string, disk found) bool {
+	return disk.regular && slices.Contains(p.old.Files[name].Hashes, disk.hash)
+}
+
+// rescue plans to save a hand edit, and says where.
+func (p *planner) rescue(name string, disk found) (string, error) {
+	if !disk.regular {
+		return "what was there is no regular file, and is replaced", nil
+	}
+	for n := 0; ; n++ {
+		to := path.Join(rescuedDir, name)
+		if n > 0 {
+			to = fmt.Sprintf("%s.%d", to, n)
+		}
+		taken, err := p.tree.look(to)
+		if err != nil {
+			return "", err
+		}
+		if taken.regular && taken.hash == disk.hash {
+			return "your edit is saved as " + to, nil
+		}
+		if !taken.exists {
+			p.changes.put(to, fileset.User, found{}, disk.content, disk.mode)
+			return "your edit is saved as " + to, nil
+		}
+	}
+}
+
+// users plans a file that is created once, unless what it declares is declared elsewhere or the user deleted it.
+func (p *planner) users(f fileset.File) error {
+	known, was := p.old.Files[f.Path]
+	disk := p.disk[f.Path]
+	switch {
+	case was && known.Variant != f.Variant && disk.exists:
+		return p.vary(f, disk)
+	case disk.exists && !was:
+		p.next.Files[f.Path] = Entry{Owner: f.Owner, Variant: f.Variant}
+		p.changes.Unchanged++
+		return nil
+	case was:
+		known.Owner = f.Owner
+		p.next.Files[f.Path] = known
+		if !disk.exists && len(known.Hashes) > 0 {
+			p.changes.Kept = append(p.changes.Kept, Kept{Path: f.Path, Why: "deleted by you"})
+		} else {
+			p.changes.Unchanged++
+		}
+		return nil
+	}
+	declared, err := p.decls.find(path.Dir(f.Path), f.Decl)
+	if err != nil {
+		return err
+	}
+	if declared {
+		p.next.Files[f.Path] = Entry{Owner: f.Owner, Variant: f.Variant}
+		p.changes.Kept = append(p.changes.Kept, Kept{Path: f.Path, Why: "the package declares it already", News: true})
+		return nil
+	}
+	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{Hash(f.Content)}, Variant: f.Variant}
+	p.changes.act(Action{Path: f.Path, Op: Create, Owner: f.Owner, New: f.Content})
+	p.changes.put(f.Path, f.Owner, found{}, f.Content, f.Mode)
+	return nil
+}
+
+// vary plans a user's file that was made for a choice of the manifest that is another one now, such as a migration
+// for another database. Unedited, it gives way to the one for the new choice.
+func (p *planner) vary(f fileset.File, disk found) error {
+	hash := Hash(f.Content)
+	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{hash}, Variant: f.Variant}
+	switch {
+	case disk.hash == hash:
+		p.changes.Unchanged++
+	case p.ours(f.Path, disk):
+		p.changes.act(Action{Path: f.Path, Op: Update, Owner: f.Owner, Note: "for " + f.Variant, Old: disk.content, New: f.Content})
+		p.changes.put(f.Path, f.Owner, disk, f.Content, f.Mode)
+	default:
+		pending, err := p.tree.look(f.Path + PendingSuffix)
+		if err != nil {
+			return err
+		}
+		p.conflict(f, disk, pending, "you changed it, and it is for "+p.old.Files[f.Path].Variant)
+	}
+	return nil
+}
+
+// conflict plans to leave the user's file alone and to put what svcgen would have beside it.
+func (p *planner) conflict(f fileset.File, disk, pending found, why string) {
+	name := f.Path + PendingSuffix
+	p.changes.act(Action{
+		Path: f.Path, Op: Conflict, Owner: f.Owner, Old: disk.content, New: disk.content,
+		Note: fmt.Sprintf("%s: merge %s into it by hand, then delete that file", why, path.Base(name)),
+	})
+	if pending.hash != Hash(f.Content) {
+		p.changes.put(name, fileset.Svcgen, pending, f.Content, f.Mode)
+	}
+}
+
+// gone plans what happens to a file that is no longer planned.
+func (p *planner) gone(name string, entry Entry) error {
+	disk := p.disk[name]
+	switch {
+	case !disk.exists:
+		return nil
+	case entry.Owner == fileset.User:
+		p.changes.Kept = append(p.changes.Kept, Kept{Path: name, Why: "yours; svcgen has no more use for it", News: true})
+		return nil
+	case p.ours(name, disk):
+		p.changes.act(Action{Path: name, Op: Remove, Owner: entry.Owner, Old: disk.content})
+	case entry.Owner == fileset.Merged:
+		p.changes.Kept = append(p.changes.Kept, Kept{Path: name, Why: "changed by you; svcgen has no more use for it", News: true})
+		return nil
+	case p.opt.Overwrite:
+		saved, err := p.rescue(name, disk)
+		if err != nil {
+			return err
+		}
+		p.changes.act(Action{Path: name, Op: Remove, Owner: entry.Owner, Note: saved, Old: disk.content})
+	default:
+		p.changes.act(Action{Path: name, Op: Edited, Owner: entry.Owner, Note: "no longer planned", Old: disk.content})
+		return nil
+	}
+	p.changes.put(name, entry.Owner, disk, nil, 0)
+	return nil
+}
+
+// lock plans svcgen.lock, last.
+func (p *planner) lock() error {
+	disk, err := p.tree.look(LockName)
+	if err != nil {
+		return err
+	}
+	text := p.next.Format()
+	if disk.exists && strings.ReplaceAll(string(disk.content), "\r\n", "\n") == string(text) {
+		return nil
+	}
+	p.changes.put(LockName, fileset.Svcgen, disk, text, 0o644)
+	return nil
+}

@@ -1,0 +1,147 @@
+// Package reconcile brings a tree on disk to what a set of files says: it compares the set, the tree and
+// svcgen.lock, decides by owner what happens to each file, and writes all of it or nothing. It is the only package
+// that writes. It renders nothing, and looks into files only to merge them and to find a user's declarations.
+package reconcile
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/svcgen/svcgen/generator/fileset"
+)
+
+// Names of what svcgen keeps for itself. All but base are gone after a run that was not interrupted.
+const (
+	stateDir    = ".svcgen"
+	baseDir     = stateDir + "/base"    // what svcgen last rendered of the merged files, by hash
+	rescuedDir  = stateDir + "/rescued" // hand edits that --overwrite replaced
+	stageDir    = stateDir + "/stage"   // new bytes on their way to their place
+	journalName = stateDir + "/journal" // the renames that are left to do
+	mutexName   = stateDir + "/lock"
+)
+
+// PendingSuffix is the end of the name of a file that could not be merged into the user's.
+const PendingSuffix = ".svcgen-new"
+
+// Tree is a target directory. Every access goes through os.Root: nothing outside of it can be reached, whatever
+// paths and symbolic links say.
+type Tree struct {
+	root *os.Root
+}
+
+// Open opens the tree at dir, which must exist.
+func Open(dir string) (*Tree, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &Tree{root: root}, nil
+}
+
+// Close closes the tree.
+func (t *Tree) Close() error { return t.root.Close() }
+
+// FS is the tree for reading.
+func (t *Tree) FS() fs.FS { return t.root.FS() }
+
+// Lock reads svcgen.lock. The error wraps fs.ErrNotExist when there is none.
+func (t *Tree) Lock() (Lock, error) {
+	text, err := t.root.ReadFile(LockName)
+	if err != nil {
+		return Lock{}, err
+	}
+	return ParseLock(text)
+}
+
+// Hash is how files are compared.
+func Hash(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:])
+}
+
+// found is a file as it is on disk.
+type found struct {
+	exists  bool
+	regular bool
+	mode    fs.FileMode
+	content []byte
+	hash    string // of a regular file
+}
+
+// look reads what is at name. What is not a regular file is not opened: it may be a pipe that never ends.
+func (t *Tree) look(name string) (found, error) {
+	info, err := t.root.Lstat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), isNotDirectory(err):
+		return found{}, nil
+	case err != nil:
+		return found{}, err
+	case info.IsDir():
+		return found{}, fmt.Errorf("%s is a directory, where a file should be", name)
+	case !info.Mode().IsRegular():
+		return found{exists: true, mode: info.Mode()}, nil
+	}
+	content, err := t.root.ReadFile(name)
+	if err != nil {
+		return found{}, err
+	}
+	return found{exists: true, regular: true, mode: info.Mode().Perm(), content: content, hash: Hash(content)}, nil
+}
+
+func (t *Tree) exists(name string) (bool, error) {
+	_, err := t.root.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) || isNotDirectory(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Current reports whether nothing can be left to do: the tree was written by this version of svcgen from inputs
+// that are the same still, and what svcgen wrote is there unchanged. It reads files and compiles nothing.
+func (t *Tree) Current(lock Lock, version string) (bool, error) {
+	if lock.unmerged || lock.Version != version || len(lock.Inputs) == 0 {
+		return false, nil
+	}
+	want := make(map[string]string, len(lock.Inputs)+len(lock.Files))
+	for _, in := range lock.Inputs {
+		want[in.Path] = in.Hash
+	}
+	for name, entry := range lock.Files {
+		switch {
+		case entry.Owner == fileset.Svcgen && len(entry.Hashes) > 0:
+			want[name] = entry.Hashes[0]
+		case entry.Owner == fileset.Merged:
+			want[name+PendingSuffix] = ""
+			for _, hash := range entry.Hashes {
+				want[baseName(hash)] = hash
+			}
+		}
+	}
+	differs := errors.New("differs")
+	var group errgroup.Group
+	group.SetLimit(2 * runtime.GOMAXPROCS(0))
+	for name, hash := range want {
+		group.Go(func() error {
+			f, err := t.look(name)
+			if err != nil {
+				return err
+			}
+			if f.exists != (hash != "") || f.hash != hash {
+				return differs
+			}
+			return nil
+		})
+	}
+	err := group.Wait()
+	if errors.Is(err, differs) {
+		return false, nil
+	}
+	return err == nil, err
+}

@@ -1,0 +1,137 @@
+package schema
+
+import (
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	// The modules of the table below register their descriptors when they are linked in.
+	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	_ "cel.dev/expr"
+	_ "github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-openapiv2/options"
+	_ "github.com/prometheus/client_model/go"
+	_ "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	_ "go.opentelemetry.io/proto/otlp/common/v1"
+	_ "go.opentelemetry.io/proto/otlp/resource/v1"
+	_ "go.opentelemetry.io/proto/otlp/trace/v1"
+	_ "google.golang.org/genproto/googleapis/api"
+	_ "google.golang.org/genproto/googleapis/api/annotations"
+	_ "google.golang.org/genproto/googleapis/api/configchange"
+	_ "google.golang.org/genproto/googleapis/api/distribution"
+	_ "google.golang.org/genproto/googleapis/api/error_reason"
+	_ "google.golang.org/genproto/googleapis/api/expr/v1alpha1"
+	_ "google.golang.org/genproto/googleapis/api/expr/v1beta1"
+	_ "google.golang.org/genproto/googleapis/api/httpbody"
+	_ "google.golang.org/genproto/googleapis/api/label"
+	_ "google.golang.org/genproto/googleapis/api/metric"
+	_ "google.golang.org/genproto/googleapis/api/monitoredres"
+	_ "google.golang.org/genproto/googleapis/api/serviceconfig"
+	_ "google.golang.org/genproto/googleapis/api/visibility"
+	_ "google.golang.org/genproto/googleapis/rpc/code"
+	_ "google.golang.org/genproto/googleapis/rpc/context/attribute_context"
+	_ "google.golang.org/genproto/googleapis/rpc/errdetails"
+	_ "google.golang.org/genproto/googleapis/rpc/http"
+	_ "google.golang.org/genproto/googleapis/rpc/status"
+	_ "google.golang.org/grpc/binarylog/grpc_binarylog_v1"
+	_ "google.golang.org/grpc/channelz/grpc_channelz_v1"
+	_ "google.golang.org/grpc/health/grpc_health_v1"
+	_ "google.golang.org/grpc/reflection/grpc_reflection_v1"
+	_ "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
+	_ "google.golang.org/protobuf/types/gofeaturespb"
+	_ "google.golang.org/protobuf/types/known/anypb"
+	_ "google.golang.org/protobuf/types/known/apipb"
+	_ "google.golang.org/protobuf/types/known/durationpb"
+	_ "google.golang.org/protobuf/types/known/emptypb"
+	_ "google.golang.org/protobuf/types/known/fieldmaskpb"
+	_ "google.golang.org/protobuf/types/known/sourcecontextpb"
+	_ "google.golang.org/protobuf/types/known/structpb"
+	_ "google.golang.org/protobuf/types/known/timestamppb"
+	_ "google.golang.org/protobuf/types/known/typepb"
+	_ "google.golang.org/protobuf/types/known/wrapperspb"
+	_ "google.golang.org/protobuf/types/pluginpb"
+)
+
+// Known is a proto file that an existing Go module provides. Generating its code a second time would panic at
+// start, since a process may register a proto file and a name only once.
+type Known struct {
+	Path       string // google/api/annotations.proto
+	Module     string // google.golang.org/genproto/googleapis/api
+	ImportPath string // google.golang.org/genproto/googleapis/api/annotations
+	Package    string // annotations
+
+	desc protoreflect.FileDescriptor
+}
+
+// modules maps the folders of well-known protos to the Go modules that provide them. All of them are in this
+// module's go.mod, which pins the versions that emitted services get.
+func modules() []struct{ prefix, module string } {
+	return []struct{ prefix, module string }{
+		{"google/protobuf/", "google.golang.org/protobuf"},
+		{"google/api/", "google.golang.org/genproto/googleapis/api"},
+		{"google/rpc/", "google.golang.org/genproto/googleapis/rpc"},
+		{"buf/validate/", "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go"},
+		{"cel/expr/", "cel.dev/expr"},
+		{"grpc/", "google.golang.org/grpc"},
+		{"io/prometheus/client/", "github.com/prometheus/client_model"},
+		{"opentelemetry/proto/", "go.opentelemetry.io/proto/otlp"},
+		{"protoc-gen-openapiv2/options/", "github.com/grpc-ecosystem/grpc-gateway/v2"},
+	}
+}
+
+// lookupKnown is the linked-in file of an import path, or nil.
+func lookupKnown(importPath string) *Known {
+	for _, m := range modules() {
+		if strings.HasPrefix(importPath, m.prefix) {
+			fd, err := protoregistry.GlobalFiles.FindFileByPath(importPath)
+			if err != nil {
+				return nil
+			}
+			return newKnown(fd, m.module)
+		}
+	}
+	return nil
+}
+
+func newKnown(fd protoreflect.FileDescriptor, module string) *Known {
+	k := &Known{Path: fd.Path(), Module: module, desc: fd}
+	if opts, ok := fd.Options().(*descriptorpb.FileOptions); ok {
+		k.ImportPath, k.Package, _ = strings.Cut(opts.GetGoPackage(), ";")
+	}
+	if k.Package == "" {
+		k.Package = k.ImportPath[strings.LastIndexByte(k.ImportPath, '/')+1:]
+	}
+	return k
+}
+
+// Registered is the linked-in file that declares a full name, or nil. A user's file that declares it as well
+// cannot be in the same process.
+func Registered(name protoreflect.FullName) *Known {
+	d, err := protoregistry.GlobalFiles.FindDescriptorByName(name)
+	if err != nil {
+		return nil
+	}
+	return lookupKnown(d.ParentFile().Path())
+}
+
+// RegisteredExtension is the linked-in file that declares another extension of the same message and number, or nil.
+func RegisteredExtension(x protoreflect.ExtensionDescriptor) *Known {
+	other, err := protoregistry.GlobalTypes.FindExtensionByNumber(x.ContainingMessage().FullName(), x.Number())
+	if err != nil {
+		return nil
+	}
+	return lookupKnown(other.TypeDescriptor().ParentFile().Path())
+}
+
+// knownPaths lists every linked-in file, for hints.
+func knownPaths() []string {
+	var paths []string
+	protoregistry.GlobalFiles.RangeFiles(func(fd protoreflect.FileDescriptor) bool {
+		if lookupKnown(fd.Path()) != nil {
+			paths = append(paths, fd.Path())
+		}
+		return true
+	})
+	return paths
+}

@@ -1,0 +1,99 @@
+package schema
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/svcgen/svcgen/generator/diag"
+)
+
+// missingHint says where a file was looked for, and what to do about it.
+func (l *loader) missingHint(importPath string) string {
+	if h := origin(importPath); h != "" {
+		return h
+	}
+	if h := diag.DidYouMean(importPath, l.candidates()); h != "" {
+		return h
+	}
+	// The same file name elsewhere: the import root is wrong rather than the name.
+	for _, name := range l.candidates() {
+		if strings.HasSuffix(importPath, "/"+name) || strings.HasSuffix(name, "/"+importPath) {
+			return fmt.Sprintf("did you mean %s?", name)
+		}
+	}
+	for _, name := range l.candidates() {
+		if path.Base(name) == path.Base(importPath) && lookupKnown(name) == nil {
+			return fmt.Sprintf("did you mean %s?", name)
+		}
+	}
+	return "looked in " + l.searched() + "; name another import root in proto.imports, or with -I"
+}
+
+func (l *loader) searched() string {
+	var dirs []string
+	for _, root := range l.roots {
+		dir := root.Dir
+		if root.Prefix != "" {
+			dir = root.Prefix + "=" + dir
+		}
+		dirs = append(dirs, dir)
+	}
+	if len(dirs) == 0 {
+		return "no import root"
+	}
+	return strings.Join(dirs, ", ")
+}
+
+// origin tells where protos come from that many files import and no repository carries.
+func origin(importPath string) string {
+	for _, o := range []struct{ prefix, module, dir string }{
+		{"gogoproto/", "github.com/gogo/protobuf", ""},
+		{"github.com/gogo/protobuf/", "github.com/gogo/protobuf", "github.com/gogo/protobuf="},
+		{"validate/validate.proto", "github.com/envoyproxy/protoc-gen-validate", ""},
+		{"protoc-gen-openapiv2/", "github.com/grpc-ecosystem/grpc-gateway/v2", ""},
+		{"protoc-gen-swagger/", "github.com/grpc-ecosystem/grpc-gateway", ""},
+	} {
+		if strings.HasPrefix(importPath, o.prefix) {
+			return fmt.Sprintf("it comes with the Go module %s: add -I %s<folder of that module>", o.module, o.dir)
+		}
+	}
+	for _, prefix := range []string{"google/type/", "google/longrunning/", "google/iam/", "google/cloud/", "google/logging/", "google/api/", "google/rpc/"} {
+		if strings.HasPrefix(importPath, prefix) {
+			return "it comes with https://github.com/googleapis/googleapis: add -I <folder of a copy>"
+		}
+	}
+	return ""
+}
+
+// maxCandidates bounds the walk that serves a hint only.
+const maxCandidates = 2000
+
+// candidates are import paths that would be found.
+func (l *loader) candidates() []string {
+	if l.names != nil {
+		return l.names
+	}
+	names := knownPaths()
+	for _, root := range l.roots {
+		seen := 0
+		// An error ends the walk: fewer names, a poorer hint.
+		_ = fs.WalkDir(root.fsys, ".", func(name string, d fs.DirEntry, err error) error {
+			if seen++; err != nil || seen > maxCandidates {
+				return fs.SkipAll
+			}
+			if d.IsDir() && name != "." && strings.HasPrefix(d.Name(), ".") {
+				return fs.SkipDir
+			}
+			if !d.IsDir() && path.Ext(name) == ".proto" {
+				names = append(names, path.Join(root.Prefix, name))
+			}
+			return nil
+		})
+	}
+	slices.Sort(names)
+	l.names = slices.Compact(names)
+	return l.names
+}

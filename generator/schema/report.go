@@ -1,0 +1,79 @@
+package schema
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+
+	"github.com/bufbuild/protocompile/reporter"
+
+	"github.com/svcgen/svcgen/generator/diag"
+)
+
+// maxErrors is how many errors of the compiler are kept; after them it stops.
+const maxErrors = 50
+
+// report takes an error of the compiler; returning nil lets it go on and find more. The compiler calls it under a lock.
+func (l *loader) report(err reporter.ErrorWithPos) error {
+	l.add(err)
+	if len(l.list) >= maxErrors {
+		return reporter.ErrInvalidSource
+	}
+	return nil
+}
+
+// warn takes a warning of the compiler. Those about files that are merely imported are nobody's business here.
+func (l *loader) warn(err reporter.ErrorWithPos) {
+	if f := l.files[err.GetPosition().Filename]; f != nil && f.Listed && !strings.Contains(err.Error(), "no syntax specified") {
+		l.list.Warn(l.pos(err), "", "%s", message(err.Unwrap()))
+	}
+}
+
+// add turns an error of the compiler into a diagnostic.
+func (l *loader) add(err error) {
+	var at reporter.ErrorWithPos
+	if !errors.As(err, &at) {
+		if !errors.Is(err, reporter.ErrInvalidSource) {
+			l.list.Add(diag.Pos{}, "", "%s", message(err))
+		}
+		return
+	}
+	l.list.Add(l.pos(at), hint(at.Unwrap().Error()), "%s", message(at.Unwrap()))
+}
+
+// pos is the place of an error, counted in code points: the compiler's own column takes a tab for eight.
+func (l *loader) pos(err reporter.ErrorWithPos) diag.Pos {
+	at := err.GetPosition()
+	f := l.files[at.Filename]
+	if f == nil || f.Disk == "" {
+		return diag.Pos{File: at.Filename, Line: at.Line, Col: at.Col}
+	}
+	if at.Line == 0 {
+		return diag.Pos{File: f.Disk}
+	}
+	offset := f.offset(at.Offset)
+	if strings.HasSuffix(err.Unwrap().Error(), "expecting ';'") {
+		// The parser points to what follows, often on another line; the semicolon is missing here.
+		offset = len(bytes.TrimRight(f.Content[:min(offset, len(f.Content))], " \t\r\n"))
+	}
+	return diag.At(f.Disk, f.Content, offset)
+}
+
+// message is an error of the compiler in the form of ours: one line, lower case, no full stop.
+func message(err error) string {
+	s, _, _ := strings.Cut(err.Error(), "\n")
+	return strings.TrimSuffix(s, ".")
+}
+
+// hint says what to write for errors whose text alone leaves a newcomer at a loss.
+func hint(msg string) string {
+	switch {
+	case strings.Contains(msg, `edition value "2024" not recognized`):
+		return "svcgen reads editions up to 2023"
+	case strings.Contains(msg, "unknown type"), strings.Contains(msg, "unknown request type"), strings.Contains(msg, "unknown response type"):
+		return "declare it, or import the file that does"
+	case strings.Contains(msg, "expecting ';'"):
+		return "end the statement with ;"
+	}
+	return ""
+}

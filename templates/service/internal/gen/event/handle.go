@@ -1,0 +1,71 @@
+package event
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+)
+
+// Handler takes one delivery.
+type Handler func(context.Context, *Delivery) error
+
+// Lane runs handlers for a consumer, one delivery after the other. A delivery whose handler returns an error or
+// panics is tried again after a growing pause, and later ones of the lane wait: that keeps their order.
+type Lane struct {
+	Group    string
+	RetryMin time.Duration // first pause after a handler's error
+	RetryMax time.Duration // longest pause
+	Log      *slog.Logger
+}
+
+// Handle gives d to handle until that succeeds, and reports whether it did. stop ends the tries; work is the
+// handler's context and outlives stop by as long as a handler may take to end what it has begun (see Linger).
+func (l Lane) Handle(stop, work context.Context, d Delivery, handle Handler) bool {
+	for ; stop.Err() == nil; d.Attempt++ {
+		given := d
+		err := l.call(work, &given, handle)
+		if err == nil {
+			return true
+		}
+		if stop.Err() != nil {
+			return false // the consumer is going, the message is not at fault
+		}
+		pause := min(l.RetryMin<<min(max(d.Attempt-1, 0), 20), l.RetryMax)
+		l.Log.WarnContext(work, "event handler failed", "topic", d.Topic, "type", d.Type, "id", d.ID, "group", l.Group,
+			"attempt", d.Attempt, "retry_in", pause, "error", err)
+		if !sleep(stop, pause) {
+			return false
+		}
+	}
+	return false
+}
+
+func (l Lane) call(ctx context.Context, d *Delivery, handle Handler) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			l.Log.ErrorContext(ctx, "event handler panicked", "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("handler panicked: %v", p)
+		}
+	}()
+	return handle(ctx, d)
+}
+
+// Linger returns a context with the values of ctx that is cancelled grace after ctx is done, or by cancel.
+func Linger(ctx context.Context, grace time.Duration) (work context.Context, cancel func()) {
+	work, cancel = context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
+	return work, cancel
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
