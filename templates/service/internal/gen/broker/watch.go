@@ -1,12 +1,13 @@
 package broker
 
-import "context"
+import (
+	"context"
+
+	"github.com/svcgen/svcgen/templates/service/internal/gen/event"
+)
 
 // Seen is a message as Watch shows it.
-type Seen struct {
-	Seq uint64 // counts all messages of the process, from 1
-	Delivery
-}
+type Seen = event.Seen
 
 // Watch calls f for every kept message with a sequence number of at least from, and then for every new one, until
 // ctx is done (the result is nil), the broker is closed, or f returns an error, which is passed on. A watcher that

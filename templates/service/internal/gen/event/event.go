@@ -48,6 +48,12 @@ type Delivery struct {
 	Attempt int    // 1 at first, and growing when the handler failed
 }
 
+// Seen is a message as a watcher of a broker in this process sees it.
+type Seen struct {
+	Seq uint64 // counts all messages of the process, from 1
+	Delivery
+}
+
 // Headers returns the headers of m, in a fixed order. Trace context goes out twice: as the CloudEvents extension,
 // and without prefix where tracing agents look for it.
 func Headers(m *outbox.Message, source, prefix string) []Header {

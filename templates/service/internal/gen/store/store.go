@@ -28,10 +28,11 @@ import (
 
 // Config says where the database is.
 type Config struct {
-	URL     string        `env:"DATABASE_URL"`                           // a file name, or file:NAME
-	Readers int           `env:"DATABASE_READERS" envDefault:"4"`        // connections for reading
-	Busy    time.Duration `env:"DATABASE_BUSY_TIMEOUT" envDefault:"5s"`  // wait for another process's write lock
-	Share   time.Duration `env:"DATABASE_SHARE_COMMIT" envDefault:"5ms"` // how long a shared commit may collect writers; 0: every one alone
+	URL     string        `env:"DATABASE_URL" envDefault:"{name}.db" help:"SQLite file"`
+	Migrate bool          `env:"DATABASE_MIGRATE" envDefault:"true" help:"apply migrations at start"`
+	Readers int           `env:"DATABASE_READERS" envDefault:"4" help:"connections for reading"`
+	Busy    time.Duration `env:"DATABASE_BUSY_TIMEOUT" envDefault:"5s" help:"how long to wait for another process's write lock"`
+	Share   time.Duration `env:"DATABASE_SHARE_COMMIT" envDefault:"5ms" help:"how long a shared commit may collect writers; 0: every one alone"`
 }
 
 // DB is one SQLite database. Its methods may be called from any goroutine.

@@ -58,6 +58,7 @@ func Run(t *testing.T, s Suite) {
 	t.Run("Dead", s.testDead)
 	t.Run("Leases", s.testLeases)
 	t.Run("Lifecycle", s.testLifecycle)
+	t.Run("Order", s.testOrder)
 }
 
 // one opens a fresh, migrated database with a table called counter.
@@ -94,6 +95,19 @@ func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// eventually tries ok until it holds.
+func eventually(t testing.TB, ok func() bool) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	for !ok() {
+		select {
+		case <-deadline:
+			t.Fatal("not within 20 s")
+		case <-time.After(20 * time.Millisecond):
+		}
 	}
 }
 

@@ -169,15 +169,12 @@ func (s Suite) testFields(t *testing.T, db Store, r *reader) {
 	id := uuid.Must(uuid.NewV7())
 	long := strings.Repeat("k", outbox.MaxKey)
 	for name, m := range map[string]outbox.Message{
-		"full": {ID: id, Topic: "orders", Key: "ключ\x00 '\"\\%", Type: "acme.v1.Placed", Payload: []byte{0, 1, 255, '\''},
+		"full": {ID: id, Topic: "orders", Key: "ключ '\"\\%", Type: "acme.v1.Placed", Payload: []byte{0, 1, 255, '\''},
 			Headers: map[string]string{"tenant": "ä\n\"", "empty": ""}, Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
 		"bare":     {Topic: "orders", Type: "acme.v1.Placed"},
 		"long key": {Topic: strings.Repeat("t", outbox.MaxTopic), Key: long, Type: "acme.v1.Placed"},
 		"largest":  {Topic: "orders", Key: "k", Type: "acme.v1.Placed", Payload: bytes.Repeat([]byte{7}, outbox.MaxPayload)},
 	} {
-		if name == "full" && s.Leased { // PostgreSQL's text takes no zero byte
-			m.Key = strings.ReplaceAll(m.Key, "\x00", "")
-		}
 		emit(t, db, m)
 		recs := r.all()
 		if len(recs) != 1 {

@@ -1,0 +1,22 @@
+package main
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/svcgen/svcgen/templates/service/internal/gen/app/apptest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestServes runs the service as main wires it, and asks for the health of each gRPC service over the network.
+func TestServes(t *testing.T) {
+	svc := apptest.Start(t, deps)
+	for _, name := range []string{
+		"sample.v1.NoteService",
+		"sample.v1.ChatService",
+	} {
+		t.Run(name, func(t *testing.T) { svc.Serves(t, name) })
+	}
+}

@@ -1,0 +1,162 @@
+// Package apptest runs the whole service inside a test: the wiring of main, the real database, relay and broker,
+// and gRPC over a pipe in memory.
+package apptest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/test/bufconn"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/svcgen/svcgen/templates/service/internal/gen/app"
+	"github.com/svcgen/svcgen/templates/service/internal/gen/broker"
+	"github.com/svcgen/svcgen/templates/service/internal/gen/outbox"
+	"github.com/svcgen/svcgen/templates/service/internal/gen/store"
+	"github.com/svcgen/svcgen/templates/service/internal/gen/testkit"
+)
+
+// patience is how long anything here may take before the test fails.
+const patience = 30 * time.Second
+
+// Service is a running service.
+type Service struct {
+	Conn  *grpc.ClientConn
+	Admin string // base URL of the admin port
+
+	app      *app.Service
+	consumed chan consumed
+	groups   atomic.Int64
+}
+
+type consumed struct {
+	eventType string
+	err       error
+}
+
+// Start runs the service with the dependencies main gives it, waits until it is ready, and stops it when the test
+// ends. The test fails when it does not stop cleanly.
+func Start(t testing.TB, deps app.DepsFunc) *Service {
+	t.Helper()
+	lis := bufconn.Listen(1 << 20)
+	admin, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Service{Admin: "http://" + admin.Addr().String(), consumed: make(chan consumed, 100)}
+	s.app, err = app.Open(t.Context(), testkit.Config(t), deps, app.Options{
+		Log: testkit.Log(t), GRPC: lis, Admin: admin,
+		Consumed: func(eventType string, err error) { s.consumed <- consumed{eventType, err} },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Conn, err = grpc.NewClient("passthrough:///bufconn",
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return lis.DialContext(ctx) }),
+		grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context())) // t's own ends before the cleanup
+	done := make(chan error, 1)
+	go func() { done <- s.app.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := errors.Join(s.Conn.Close(), <-done); err != nil {
+			t.Errorf("stop the service: %v", err)
+		}
+	})
+	s.Serves(t, "")
+	return s
+}
+
+// Serves waits until the health service says that the named gRPC service is serving; the empty name is all of it.
+func (s *Service) Serves(t testing.TB, name string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	watch, err := healthpb.NewHealthClient(s.Conn).Watch(ctx, &healthpb.HealthCheckRequest{Service: name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		answer, err := watch.Recv()
+		if err != nil {
+			t.Fatalf("health of %q: %v", name, err)
+		}
+		if answer.GetStatus() == healthpb.HealthCheckResponse_SERVING {
+			return
+		}
+	}
+}
+
+// Publishes calls f and waits for an event of the type on the topic.
+func (s *Service) Publishes(t testing.TB, topic, eventType string, f func(context.Context, grpc.ClientConnInterface) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	got := make(chan struct{}, 1)
+	done := make(chan error, 1)
+	sub := broker.Subscription{Topic: topic, Group: fmt.Sprintf("apptest-%d", s.groups.Add(1)), Type: eventType}
+	go func() {
+		done <- s.app.Broker().Subscribe(ctx, sub, func(context.Context, *broker.Delivery) error {
+			select {
+			case got <- struct{}{}:
+			default:
+			}
+			return nil
+		})
+	}()
+	if err := f(ctx, s.Conn); err != nil {
+		t.Errorf("call: %v", err)
+	} else {
+		select {
+		case <-got:
+		case <-ctx.Done():
+			t.Errorf("no %s on topic %s", eventType, topic)
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("subscribe: %v", err)
+	}
+}
+
+// Consumes publishes ev to the topic, through the outbox, and waits until the service's handler has taken it.
+func (s *Service) Consumes(t testing.TB, topic string, ev proto.Message) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	eventType := string(ev.ProtoReflect().Descriptor().FullName())
+	payload, err := proto.Marshal(ev)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.app.DB().InTx(ctx, func(_ context.Context, tx *store.Tx) error {
+		return tx.Emit(outbox.Message{Topic: topic, Key: "apptest", Type: eventType, Payload: payload})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		select {
+		case c := <-s.consumed:
+			if c.err != nil {
+				t.Fatalf("consume %s: %v", c.eventType, c.err)
+			}
+			if c.eventType == eventType {
+				return
+			}
+		case <-ctx.Done():
+			t.Fatalf("nothing has consumed %s from topic %s", eventType, topic)
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Config says where the database is and how much of it this process may use.
+type Config struct {
+	// URL is a connection URL or a keyword/value string, as libpq takes them.
+	URL string `env:"DATABASE_URL,required,notEmpty"`
+	// MaxConns bounds the connections of business transactions. The relay has RelayConns of its own, so that
+	// a pool emptied by slow requests does not hold up events.
+	MaxConns   int32 `env:"DATABASE_MAX_CONNS" envDefault:"16"`
+	MinConns   int32 `env:"DATABASE_MIN_CONNS" envDefault:"0"`
+	RelayConns int32 `env:"DATABASE_RELAY_CONNS" envDefault:"3"`
+	// AcquireTimeout is how long a request waits for a free connection before it fails as unavailable.
+	AcquireTimeout   time.Duration `env:"DATABASE_ACQUIRE_TIMEOUT" envDefault:"3s"`
+	ConnectTimeout   time.Duration `env:"DATABASE_CONNECT_TIMEOUT" envDefault:"3s"`
+	StatementTimeout time.Duration `env:"DATABASE_STATEMENT_TIMEOUT" envDefault:"5s"`
+	LockTimeout      time.Duration `env:"DATABASE_LOCK_TIMEOUT" envDefault:"2s"`
+	// IdleInTxTimeout ends transactions whose owner has gone quiet while holding locks.
+	IdleInTxTimeout time.Duration `env:"DATABASE_IDLE_IN_TX_TIMEOUT" envDefault:"30s"`
+	// Pooler is set behind a pooler in transaction mode (PgBouncer): no session settings, no LISTEN, no session
+	// locks, no named prepared statements. Set the timeouts on the role instead.
+	Pooler bool `env:"DATABASE_POOLER" envDefault:"false"`
+}
+
+// business is the pool configuration of InTx.
+func (c Config) business() (*pgxpool.Config, error) {
+	p, err := c.base()
+	if err != nil {
+		return nil, err
+	}
+	p.MaxConns, p.MinConns = c.MaxConns, c.MinConns
+	p.AfterConnect = rememberDurability
+	return p, nil
+}
+
+// relay is the pool configuration of the outbox queue. Its commits need not wait for the disk: a lost delete is
+// a duplicate, which consumers drop by id. Its pages must be read in the order of the index and end at the limit
+// also when the table was empty at the last ANALYZE, so the plans that read all and sort are off; and the costs
+// that puts on small tables must not start the JIT compiler, which takes longer than any of these statements.
+func (c Config) relay() (*pgxpool.Config, error) {
+	p, err := c.base()
+	if err != nil {
+		return nil, err
+	}
+	p.MaxConns = max(c.RelayConns, 1)
+	if !c.Pooler {
+		for _, name := range []string{"synchronous_commit", "enable_seqscan", "enable_bitmapscan", "jit"} {
+			p.ConnConfig.RuntimeParams[name] = "off"
+		}
+	}
+	return p, nil
+}
+
+func (c Config) base() (*pgxpool.Config, error) {
+	p, err := pgxpool.ParseConfig(c.URL)
+	if err != nil {
+		// The parse error may quote the URL, and with it the password.
+		return nil, errors.New("parse DATABASE_URL: not a PostgreSQL connection string")
+	}
+	p.ConnConfig.ConnectTimeout = c.ConnectTimeout
+	// A cancelled request cancels its statement and keeps the connection; the default would close it, and a
+	// burst of deadlines would become a burst of reconnects.
+	p.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: time.Second}
+	}
+	if c.Pooler {
+		if p.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
+			p.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+		}
+		return p, nil
+	}
+	setDefault(p.ConnConfig.RuntimeParams, "statement_timeout", c.StatementTimeout)
+	setDefault(p.ConnConfig.RuntimeParams, "lock_timeout", c.LockTimeout)
+	setDefault(p.ConnConfig.RuntimeParams, "idle_in_transaction_session_timeout", c.IdleInTxTimeout)
+	return p, nil
+}
+
+// setDefault leaves what the URL already says.
+func setDefault(params map[string]string, name string, d time.Duration) {
+	if _, ok := params[name]; !ok {
+		params[name] = fmt.Sprint(d.Milliseconds())
+	}
+}

@@ -1,0 +1,342 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/svcgen/svcgen/templates/service/internal/gen/outbox"
+	"github.com/svcgen/svcgen/templates/service/internal/gen/store/storetest"
+	"github.com/svcgen/svcgen/test/rig"
+)
+
+// slowCommit makes COMMIT take up to 20 ms in a fair share of transactions, after the outbox rows are written:
+// ids are then committed far from their order.
+const slowCommit = `
+CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN IF random() < 0.3 THEN PERFORM pg_sleep(random() * 0.02); END IF; RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER dawdle AFTER UPDATE ON counter DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION dawdle()`
+
+// lateProof is the mutant that reads the oldest transaction after the page it is to vouch for.
+func lateProof(ctx context.Context, q *Queue, p outbox.Page, start int64) (uint64, []outbox.Record, bool, error) {
+	_, rows, full, err := q.page(ctx, p, start)
+	if err != nil {
+		return 0, nil, false, err
+	}
+	var text string
+	if err := q.pool.QueryRow(ctx, q.proof.oldest).Scan(&text); err != nil {
+		return 0, nil, false, err
+	}
+	xmin, err := strconv.ParseUint(text, 10, 64)
+	return xmin, rows, full, err
+}
+
+// TestFloorProof runs the relay's queue with the floor as it is and with each step of its proof broken. Nothing
+// crashes, since a crash begins at 0 again, and no page sweeps from 0, so that a row once skipped stays so.
+func TestFloorProof(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many runs")
+	}
+	for _, tt := range []struct {
+		name   string
+		broken func(*proof)
+	}{
+		{"as it is", func(*proof) {}},
+		{"no proof", func(p *proof) { p.fresh = `SELECT '1'` }},
+		{"proven after the page", func(p *proof) { p.read = lateProof }},
+		{"xmax for the fresh transaction id", func(p *proof) { p.fresh = `SELECT pg_snapshot_xmax(pg_current_snapshot())::text` }},
+		{"xmax for the oldest running", func(p *proof) { p.oldest = `SELECT pg_snapshot_xmax(pg_current_snapshot())::text` }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			healthy := tt.name == "as it is"
+			const runs = 6
+			for range runs {
+				out, rose := floorRun(t, tt.broken)
+				bad := out.Disorder + out.Undrained + out.Ghosts
+				switch {
+				case healthy && (bad > 0 || out.Duplicates > 0):
+					t.Fatalf("%+v", out)
+				case healthy && !rose:
+					t.Fatal("the floor never rose: the run proves nothing")
+				case !healthy && bad > 0:
+					t.Logf("caught: %+v", out)
+					return
+				}
+			}
+			if !healthy {
+				t.Errorf("a broken proof was not caught in %d runs", runs)
+			}
+		})
+	}
+}
+
+func floorRun(t *testing.T, broken func(*proof)) (out storetest.Outcome, rose bool) {
+	t.Helper()
+	cfg := testConfig(rig.Postgres(t))
+	cfg.MaxConns = 16
+	db := migrated(t, cfg)
+	if _, err := db.pool.Exec(t.Context(), slowCommit, pgx.QueryExecModeSimpleProtocol); err != nil {
+		t.Fatal(err)
+	}
+	regime := storetest.Quiet
+	regime.Writers, regime.Keys, regime.Relays = 16, 48, 1
+	var queues []*Queue
+	out = regime.Run(t, []storetest.Store{adapter{db}}, func() storetest.Queue {
+		q := ownQueue(t, cfg)
+		broken(&q.proof)
+		began := time.Now()
+		q.floor.now = func() time.Time { return began } // the first page is a sweep, no other
+		queues = append(queues, q)
+		return q
+	})
+	for _, q := range queues {
+		for _, s := range q.floor.shards {
+			rose = rose || s.row > int64(out.Committed/2)
+		}
+	}
+	return out, rose
+}
+
+// ownQueue is the queue of another process.
+func ownQueue(t testing.TB, cfg Config) *Queue {
+	t.Helper()
+	p, err := cfg.relay()
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := newQueue(t.Context(), p, cfg.Pooler, func() {}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(q.pool.Close)
+	return q
+}
+
+func leaseAll(t testing.TB, q *Queue, owner string) outbox.Page {
+	t.Helper()
+	leases, err := q.Lease(t.Context(), owner, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(leases) != outbox.Shards {
+		t.Fatalf("%d leases, want all", len(leases))
+	}
+	return outbox.Page{Owner: owner, Leases: leases, Limit: 500}
+}
+
+func emit(t testing.TB, db *DB, n int) {
+	t.Helper()
+	err := db.InTx(t.Context(), func(_ context.Context, tx *Tx) error {
+		for i := range n {
+			if err := tx.Emit(outbox.Message{Topic: "t", Key: strconv.Itoa(i), Type: "T", Payload: make([]byte, 200)}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// drain publishes to nobody until the outbox is empty.
+func drain(t testing.TB, q *Queue, p outbox.Page) (n int) {
+	t.Helper()
+	for {
+		rows, err := q.Fetch(t.Context(), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(rows) == 0 {
+			return n
+		}
+		ids := make([]int64, len(rows))
+		for i, r := range rows {
+			ids[i] = r.Row
+		}
+		if err := q.Delete(t.Context(), ids); err != nil {
+			t.Fatal(err)
+		}
+		n += len(rows)
+	}
+}
+
+// TestFloorFreshSequence: a sequence that was never drawn from says last_value 1, and row 1 is still to come.
+func TestFloorFreshSequence(t *testing.T) {
+	for name, tt := range map[string]struct {
+		drawn string
+		want  int
+	}{
+		"as it is":          {xminProof.drawn, 1},
+		"without is_called": {`SELECT last_value FROM outbox_id_seq`, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := testConfig(rig.Postgres(t))
+			db := migrated(t, cfg)
+			q := db.Queue()
+			q.proof.drawn = tt.drawn
+			began := time.Now()
+			q.floor.now = func() time.Time { return began }
+			p := leaseAll(t, q, "r")
+			if err := q.Delete(t.Context(), []int64{7}); err != nil { // proposes
+				t.Fatal(err)
+			}
+			drain(t, q, p) // decides
+			emit(t, db, 1)
+			if n := drain(t, q, p); n != tt.want {
+				t.Errorf("%d rows found, want %d", n, tt.want)
+			}
+		})
+	}
+}
+
+// TestFloorMissed: whoever writes without drawing a transaction id first is found by the sweep, and counted.
+func TestFloorMissed(t *testing.T) {
+	cfg := testConfig(rig.Postgres(t))
+	db := migrated(t, cfg)
+	q := db.Queue()
+	now := time.Now()
+	q.floor.now = func() time.Time { return now }
+	p := leaseAll(t, q, "r")
+	emit(t, db, 10)
+	drain(t, q, p)
+	drain(t, q, p)
+	if _, err := db.pool.Exec(t.Context(), `
+INSERT INTO outbox (id, shard, topic, key, event_id, type, payload, traceparent) OVERRIDING SYSTEM VALUE
+VALUES (3, 5, 't', 'k', gen_random_uuid(), 'T', '', '')`); err != nil {
+		t.Fatal(err)
+	}
+	if n := drain(t, q, p); n != 0 {
+		t.Fatalf("the floor has not risen: %d rows", n)
+	}
+	now = now.Add(sweepEvery)
+	if n := drain(t, q, p); n != 1 || q.FloorMissed() != 1 {
+		t.Errorf("sweep found %d rows and counted %d, want 1", n, q.FloorMissed())
+	}
+}
+
+// TestFloorLeftOut: a page that leaves topics or keys out proves nothing about them.
+func TestFloorLeftOut(t *testing.T) {
+	cfg := testConfig(rig.Postgres(t))
+	db := migrated(t, cfg)
+	q := db.Queue()
+	began := time.Now()
+	q.floor.now = func() time.Time { return began }
+	p := leaseAll(t, q, "r")
+	emit(t, db, 10)
+	for name, out := range map[string]outbox.Page{
+		"topic": {Topics: []string{"t"}},
+		"keys":  {Keys: []outbox.Key{{Topic: "t", Key: "3"}}},
+	} {
+		if err := q.Delete(t.Context(), []int64{1 << 40}); err != nil { // proposes
+			t.Fatal(err)
+		}
+		out.Owner, out.Leases, out.Limit = p.Owner, p.Leases, p.Limit
+		for range 3 {
+			if _, err := q.Fetch(t.Context(), out); err != nil {
+				t.Fatal(err)
+			}
+		}
+		rows, err := q.Fetch(t.Context(), p)
+		if err != nil || len(rows) != 10 {
+			t.Errorf("after a page without a %s: %d rows, %v; want 10", name, len(rows), err)
+		}
+	}
+}
+
+// TestHeldSnapshot: a snapshot held open keeps deleted rows in place. Reading from 0 walks over them; the floor
+// does not.
+func TestHeldSnapshot(t *testing.T) {
+	cfg := testConfig(rig.Postgres(t))
+	cfg.IdleInTxTimeout = 0
+	db := migrated(t, cfg)
+	report, err := db.pool.BeginTx(t.Context(), pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = report.Rollback(context.WithoutCancel(t.Context())) }()
+	if _, err := report.Exec(t.Context(), `SELECT count(*) FROM counter`); err != nil {
+		t.Fatal(err)
+	}
+	q := db.Queue()
+	p := leaseAll(t, q, "r")
+	const batches = 20
+	for range batches {
+		emit(t, db, 1000)
+		drain(t, q, p)
+	}
+	emit(t, db, 10)
+	floor := q.floor.begin(p).known
+	atFloor, atZero := buffers(t, q.pool, p, floor), buffers(t, q.pool, p, 0)
+	t.Logf("buffers read after %d deleted rows: %d from the floor (%d), %d from 0", 1000*batches, atFloor, floor, atZero)
+	if atFloor > 200 || atZero < 4*atFloor {
+		t.Errorf("%d buffers from the floor, %d from 0", atFloor, atZero)
+	}
+	if n := drain(t, q, p); n != 10 || q.FloorMissed() != 0 {
+		t.Errorf("%d rows, %d missed", n, q.FloorMissed())
+	}
+}
+
+// buffers is what a page costs.
+func buffers(t *testing.T, pool *pgxpool.Pool, p outbox.Page, start int64) int {
+	t.Helper()
+	b := &pgx.Batch{}
+	queueFetch(b, p, start)
+	var plan []struct {
+		Plan struct {
+			Hit  int `json:"Shared Hit Blocks"`
+			Read int `json:"Shared Read Blocks"`
+		}
+	}
+	var text []byte
+	if err := pool.QueryRow(t.Context(), `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) `+fetchRows, b.QueuedQueries[0].Arguments...).Scan(&text); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &plan); err != nil {
+		t.Fatal(err)
+	}
+	return plan[0].Plan.Hit + plan[0].Plan.Read
+}
+
+// TestXidBeforeIds holds the first step of the floor's proof against the plans: the condition that draws the
+// transaction id is tested once, by a node no higher than the one that draws row ids.
+func TestXidBeforeIds(t *testing.T) {
+	db := migrated(t, testConfig(rig.Postgres(t)))
+	for name, n := range map[string]int{"one row": 1, "many rows": 3} {
+		t.Run(name, func(t *testing.T) {
+			b := &pgx.Batch{}
+			if err := queueRows(b, make([]outbox.Message, n)); err != nil {
+				t.Fatal(err)
+			}
+			q := b.QueuedQueries[0]
+			rows, err := db.pool.Query(t.Context(), `EXPLAIN (VERBOSE, COSTS OFF) `+q.SQL, q.Arguments...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
+			if err != nil {
+				t.Fatal(err)
+			}
+			draws, tests := -1, -1
+			for i, line := range plan {
+				if strings.Contains(line, "nextval") {
+					draws = i
+				}
+				if strings.Contains(line, "One-Time Filter: (pg_current_xact_id() IS NOT NULL)") {
+					tests = i
+				}
+			}
+			if draws < 0 || tests < draws {
+				t.Errorf("row ids are drawn on line %d, the transaction id on line %d:\n%s", draws, tests, strings.Join(plan, "\n"))
+			}
+		})
+	}
+}
