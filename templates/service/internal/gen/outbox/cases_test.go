@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/caarlos0/env/v11"
 )
 
 // keys lists which events of key arrived, in order, duplicates included.
@@ -63,8 +65,8 @@ func TestRefusedEventBlocksItsKeyOnly(t *testing.T) {
 				if got := w.arrived(a); !slices.Equal(got, upTo(2)) {
 					t.Errorf("the blocked key got %v, want 1 and 2", got)
 				}
-				if len(w.table.dead) != 1 || w.table.dead[5].Attempts != 3 {
-					t.Errorf("dead letters %v, want row 5 after 3 attempts", w.table.dead)
+				if dead := w.table.letters(); len(dead) != 1 || dead[5].Attempts != 3 {
+					t.Errorf("dead letters %v, want row 5 after 3 attempts", dead)
 				}
 				if s := r.Status(); len(s.Down) != 0 || s.Held != 0 || s.Stats.BlockedKeys != 1 || len(s.Failures) == 0 {
 					t.Errorf("status %+v, want a failure, one blocked key and nothing in memory", s)
@@ -169,9 +171,9 @@ func TestDeadDestination(t *testing.T) {
 				t.Fatalf("a live destination waited %v for a dead one", d)
 			}
 		}
-		tried := l.total
+		tried := l.handed()
 		time.Sleep(time.Minute)
-		if n := l.total - tried; n > 2*30 || n < 2 {
+		if n := l.handed() - tried; n > 2*30 || n < 2 {
 			t.Errorf("%d messages in a minute of outage, want a probe each few seconds and lane", n)
 		}
 		w.sink.mu.Lock()
@@ -242,7 +244,7 @@ func TestMemoryIsBounded(t *testing.T) {
 			}
 			r, l, stop, crash := w.relay(faults{delay: time.Minute}, false)
 			time.Sleep(10 * time.Second)
-			if held := r.Status().Held; held > c.most || held < c.most/2 || l.total == 0 {
+			if held := r.Status().Held; held > c.most || held < c.most/2 || l.handed() == 0 {
 				t.Errorf("%d rows of %d bytes in memory, want at most %d", held, c.payload, c.most)
 			}
 			crash()
@@ -252,153 +254,13 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
-// TestWake: an event committed now is fetched a millisecond later when the relay is told, at the next poll when
-// not, and an idle relay polls once a second.
-func TestWake(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, 1)
-		r, _, stop, _ := w.relay(faults{}, false)
-		time.Sleep(time.Minute)
-		latency := func(wake bool) time.Duration {
-			began, n := time.Now(), w.sink.len()
-			w.table.commit(Key{"t", "k"})
-			if wake {
-				for range 100 {
-					r.Wake()
-				}
-			}
-			for w.sink.len() == n {
-				time.Sleep(ms / 10)
-			}
-			time.Sleep(10 * time.Second)
-			return time.Since(began) - 10*time.Second
-		}
-		if d := latency(true); d > 2*ms {
-			t.Errorf("woken: %v", d)
-		}
-		if d := latency(false); d < 5*ms || d > 1100*ms {
-			t.Errorf("by poll: %v", d)
-		}
-		stop()
-		w.wg.Wait()
-	})
-}
-
-// A wake that comes while a fetch is under way must lead to another one: that fetch may have read before the commit.
-func TestWakeWhileFetching(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, 1)
-		r, _, stop, _ := w.relay(faults{dbDelay: 40 * ms}, false)
-		time.Sleep(time.Minute)
-		for range 50 {
-			n := w.sink.len()
-			began := time.Now()
-			r.Wake()
-			w.d.sleep(40 * ms) // the fetch is running
-			w.table.commit(Key{"t", "k"})
-			r.Wake()
-			for w.sink.len() == n {
-				time.Sleep(ms)
-			}
-			if d := time.Since(began); d > 250*ms {
-				t.Fatalf("a wake was lost: the event took %v", d)
-			}
-			time.Sleep(20 * time.Second)
-		}
-		stop()
-		w.wg.Wait()
-	})
-}
-
-// Without a renewed lease nothing is sent, and all goes on when it comes.
-func TestLeaseRunsOut(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, 1)
-		key := Key{"t", "k"}
-		for range 100 {
-			w.table.commit(key)
-		}
-		c := &client{table: w.table, d: w.d, f: quiet, crashed: make(chan struct{})}
-		q := &leases{client: c}
-		l := &link{sink: w.sink, d: w.d, f: faults{delay: 2 * time.Second}, wg: &w.wg, inflight: make(map[Key]int)}
-		r := newRelay(t, q, l, w.cfg)
-		stop := run(t, r)
-		time.Sleep(20 * time.Second)
-		q.down.Store(true)
-		time.Sleep(30 * time.Second)
-		n := w.sink.len()
-		time.Sleep(time.Minute)
-		if m := w.sink.len(); m != n || n == 0 {
-			t.Errorf("%d events were sent without a lease, %d before", m-n, n)
-		}
-		q.down.Store(false)
-		w.settle()
-		stop()
-		w.wg.Wait()
-		if n := w.check(); n > 0 {
-			t.Errorf("%d duplicates", n)
-		}
-		if !slices.ContainsFunc(r.Status().Failures, func(f Failure) bool { return f.What == "lease" }) {
-			t.Error("status does not show that leases fail")
-		}
-	})
-}
-
-// A stop waits for the answers and deletes what was accepted; a broker that never answers costs the drain time.
-func TestStop(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, 1)
-		for i := range 50 {
-			w.table.commit(Key{"t", fmt.Sprint(i)})
-		}
-		_, l, stop, _ := w.relay(faults{delay: time.Second}, false)
-		time.Sleep(100 * ms)
-		began := time.Now()
-		stop()
-		if d := time.Since(began); d > 2*time.Second {
-			t.Errorf("stop took %v with answers in at most two seconds", d)
-		}
-		if got, want := len(w.table.rows), 50-w.sink.len(); got != want || l.total == 0 {
-			t.Errorf("%d rows left, want %d: accepted ones must be deleted, others kept", got, want)
-		}
-		w.wg.Wait()
-	})
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, 1)
-		w.table.commit(Key{"t", "k"})
-		_, _, stop, _ := w.relay(faults{delay: time.Hour}, false)
-		time.Sleep(time.Second)
-		began := time.Now()
-		stop()
-		if d := time.Since(began); d < 4*time.Second || d > 6*time.Second {
-			t.Errorf("stop took %v with a silent broker, want the drain time", d)
-		}
-		w.wg.Wait()
-	})
-}
-
-func TestDrain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, 4)
-		for i := range 300 {
-			w.table.commit(Key{"t", fmt.Sprint(i % 9)})
-		}
-		c := &client{table: w.table, d: w.d, f: faults{outage: .1, dbDelay: ms}, crashed: make(chan struct{})}
-		l := &link{sink: w.sink, d: w.d, f: quiet, wg: &w.wg, inflight: make(map[Key]int)}
-		if err := newRelay(t, c, l, w.cfg).Drain(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if n := len(w.table.rows); n != 0 {
-			t.Errorf("%d rows left", n)
-		}
-		w.wg.Wait()
-		w.check()
-	})
-}
-
 func TestConfig(t *testing.T) {
 	if cfg, err := (Config{}).withDefaults(); err != nil || cfg.Batch != 500 || cfg.OnDead != BlockKey {
 		t.Errorf("zero config: %+v, %v", cfg, err)
+	}
+	tags, err := env.ParseAsWithOptions[Config](env.Options{Environment: map[string]string{}})
+	if want, _ := (Config{}).withDefaults(); err != nil || tags != want {
+		t.Errorf("the defaults of the environment are %+v, %v; of the zero Config %+v", tags, err, want)
 	}
 	for _, c := range []Config{{Batch: -1}, {Held: 10}, {Lanes: -1}, {PollMin: time.Minute}, {OnDead: "drop"}, {Drain: -1}, {HeldBytes: 5}} {
 		if _, err := c.withDefaults(); err == nil {

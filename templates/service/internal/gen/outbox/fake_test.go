@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -88,6 +89,12 @@ func (q *table) publishable() int {
 		}
 	}
 	return n
+}
+
+func (q *table) letters() map[int64]Record {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return maps.Clone(q.dead)
 }
 
 func (q *table) requeue(row int64) {
@@ -207,107 +214,6 @@ func (c *client) Stats(context.Context) (Stats, error) {
 	return Stats{Pending: int64(len(c.rows)), Dead: int64(len(c.dead)), BlockedKeys: int64(len(c.blocked))}, nil
 }
 
-// sink is the broker's side: everything it accepted, in order.
-type sink struct {
-	mu   sync.Mutex
-	log  []Message
-	bad  func(*Message) bool // refused
-	down func(topic string) bool
-}
-
-func (s *sink) accept(m *Message) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.log = append(s.log, *m)
-}
-
-func (s *sink) len() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.log)
-}
-
-// link is one relay's connection to the sink. Without pipelining every message takes its own time; with it there is
-// one pipe, and a failure breaks the pipe for a while: all that is in it and all that comes fails.
-type link struct {
-	*sink
-	d        *dice
-	f        faults
-	pipeline bool
-	wg       *sync.WaitGroup
-	pipe     chan func()
-
-	mu       sync.Mutex
-	broken   time.Time // until
-	inflight map[Key]int
-	maxKey   int // most messages of one key in flight at once
-	total    int
-}
-
-func (l *link) Pipelines() bool { return l.pipeline }
-
-func (l *link) Publish(ctx context.Context, m *Message, done func(error)) {
-	key := Key{m.Topic, m.Key}
-	l.mu.Lock()
-	l.inflight[key]++
-	l.total++
-	l.maxKey = max(l.maxKey, l.inflight[key])
-	l.mu.Unlock()
-	answer := func(err error) {
-		l.mu.Lock()
-		l.inflight[key]--
-		l.mu.Unlock()
-		done(err)
-	}
-	if l.d.one(l.f.sync) { // seen by the relay before it sends anything else
-		answer(errFault)
-		return
-	}
-	if l.pipeline {
-		l.pipe <- func() { l.deliver(m, answer) }
-		return
-	}
-	l.wg.Go(func() {
-		l.d.sleep(l.f.delay)
-		l.deliver(m, answer)
-	})
-}
-
-func (l *link) deliver(m *Message, answer func(error)) {
-	l.mu.Lock()
-	broken := time.Now().Before(l.broken)
-	l.mu.Unlock()
-	fail := func(err error) {
-		if l.pipeline {
-			l.mu.Lock()
-			l.broken = time.Now().Add(20 * time.Millisecond)
-			l.mu.Unlock()
-		}
-		answer(err)
-	}
-	switch {
-	case broken || l.d.one(l.f.outage) || l.down != nil && l.down(m.Topic):
-		fail(errFault)
-	case l.bad != nil && l.bad(m):
-		fail(&Rejection{errFault})
-	case l.d.one(l.f.unknown): // accepted, and nobody knows
-		l.accept(m)
-		fail(errFault)
-	default:
-		l.accept(m)
-		if !l.pipeline {
-			l.d.sleep(l.f.delay) // the answer takes its time
-		}
-		answer(nil)
-	}
-}
-
-// faults are probabilities and longest delays.
-type faults struct {
-	outage, unknown, sync, db float64
-	delay, dbDelay            time.Duration
-}
-
 // world is a table, a sink and the relays between them.
 type world struct {
 	t     *testing.T
@@ -391,6 +297,41 @@ type leases struct {
 func (q *leases) Lease(ctx context.Context, owner string, ttl time.Duration) ([]Lease, error) {
 	if q.down.Load() {
 		return nil, errFault
+	}
+	return q.client.Lease(ctx, owner, ttl)
+}
+
+// bell is a Waker between the relays that share it.
+type bell struct {
+	mu    sync.Mutex
+	wakes []func()
+}
+
+// ringing is a client with a bell. Without shards it leaves all rows to others.
+type ringing struct {
+	*client
+	*bell
+	idle bool
+}
+
+func (q ringing) Listen(ctx context.Context, wake func()) {
+	q.bell.mu.Lock()
+	q.wakes = append(q.wakes, wake)
+	q.bell.mu.Unlock()
+	<-ctx.Done()
+}
+
+func (q ringing) Notify() {
+	q.bell.mu.Lock()
+	defer q.bell.mu.Unlock()
+	for _, wake := range q.wakes {
+		wake()
+	}
+}
+
+func (q ringing) Lease(ctx context.Context, owner string, ttl time.Duration) ([]Lease, error) {
+	if q.idle {
+		return nil, nil
 	}
 	return q.client.Lease(ctx, owner, ttl)
 }

@@ -170,7 +170,7 @@ func (l *lane) due(stopping bool) time.Time {
 			at = t
 		}
 	}
-	if !l.settling && (len(l.accepted) > 0 || len(l.refused) > 0) {
+	if !l.settling && (len(l.accepted) > 0 || len(l.refused) > 0 && !stopping) {
 		earlier(l.settleAt)
 	}
 	if stopping {

@@ -15,6 +15,7 @@ import (
 // database.
 type Relay struct {
 	q         Queue
+	waker     Waker // nil where the queue is none
 	p         Publisher
 	pipelines bool
 	cfg       Config
@@ -45,16 +46,25 @@ func NewRelay(q Queue, p Publisher, cfg Config, log *slog.Logger, meter metric.M
 	if r.metrics, err = newMetrics(meter); err != nil {
 		return nil, fmt.Errorf("relay metrics: %w", err)
 	}
+	r.waker, _ = q.(Waker)
 	for range cfg.Lanes {
 		r.lanes = append(r.lanes, newLane(r))
 	}
 	return r, nil
 }
 
-// Wake tells the relay that rows were committed, so that they need not wait for the next poll. It never blocks,
-// and many calls within a millisecond cost one fetch. Polling alone is what guarantees delivery: rows committed by
-// another process, or by one that died before it could wake anybody, are found by it.
+// Wake tells the relay that this process committed rows, so that they need not wait for the next poll; where the
+// queue can, the relays of other processes hear of it too. It never blocks, and many calls within a millisecond cost
+// one fetch. Polling alone is what guarantees delivery: rows committed by a process that died before it could wake
+// anybody are found by it.
 func (r *Relay) Wake() {
+	r.wakeLanes()
+	if r.waker != nil {
+		r.waker.Notify()
+	}
+}
+
+func (r *Relay) wakeLanes() {
 	for _, l := range r.lanes {
 		l.inbox.put(func(in *inbox) { in.woken = true })
 	}
@@ -84,6 +94,9 @@ func (r *Relay) Run(ctx context.Context) error {
 	}
 	wg.Go(func() { r.keepLeases(ctx) })
 	wg.Go(func() { r.keepStats(ctx) })
+	if r.waker != nil {
+		wg.Go(func() { r.waker.Listen(ctx, r.wakeLanes) })
+	}
 	wg.Wait()
 	return r.release(context.WithoutCancel(ctx))
 }

@@ -15,7 +15,7 @@ import (
 //
 // Ids are not committed in their order, so what a Fetch does not see may still come. The proof that it may not:
 //
-//  1. A writer draws a transaction id before it draws row ids (drawXid, then insertRows).
+//  1. A writer draws a transaction id before it draws row ids (insertOne, insertRows).
 //  2. A candidate is the last row id drawn, read first, and then a fresh transaction id. Whoever drew a row id
 //     up to the candidate's has a transaction id below the candidate's, by 1.
 //  3. When the oldest running transaction is not below the candidate's transaction id, all those writers have

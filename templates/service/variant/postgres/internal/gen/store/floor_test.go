@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -303,4 +304,39 @@ func buffers(t *testing.T, pool *pgxpool.Pool, p outbox.Page, start int64) int {
 		t.Fatal(err)
 	}
 	return plan[0].Plan.Hit + plan[0].Plan.Read
+}
+
+// TestXidBeforeIds holds the first step of the floor's proof against the plans: the condition that draws the
+// transaction id is tested once, by a node no higher than the one that draws row ids.
+func TestXidBeforeIds(t *testing.T) {
+	db := migrated(t, testConfig(rig.Postgres(t)))
+	for name, n := range map[string]int{"one row": 1, "many rows": 3} {
+		t.Run(name, func(t *testing.T) {
+			b := &pgx.Batch{}
+			if err := queueRows(b, make([]outbox.Message, n)); err != nil {
+				t.Fatal(err)
+			}
+			q := b.QueuedQueries[0]
+			rows, err := db.pool.Query(t.Context(), `EXPLAIN (VERBOSE, COSTS OFF) `+q.SQL, q.Arguments...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
+			if err != nil {
+				t.Fatal(err)
+			}
+			draws, tests := -1, -1
+			for i, line := range plan {
+				if strings.Contains(line, "nextval") {
+					draws = i
+				}
+				if strings.Contains(line, "One-Time Filter: (pg_current_xact_id() IS NOT NULL)") {
+					tests = i
+				}
+			}
+			if draws < 0 || tests < draws {
+				t.Errorf("row ids are drawn on line %d, the transaction id on line %d:\n%s", draws, tests, strings.Join(plan, "\n"))
+			}
+		})
+	}
 }
