@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.opentelemetry.io/otel"
 
 	"github.com/svcgen/svcgen/templates/service/internal/gen/config"
 	"github.com/svcgen/svcgen/templates/service/internal/gen/store"
@@ -30,6 +31,8 @@ func serve(cmd *cobra.Command, id Identity, deps DepsFunc, t terminal) error {
 		log.Warn("nothing reads this variable", "name", name)
 	}
 	log.Info("configuration", "set", cfg)
+	// OpenTelemetry reports trouble with its exporters only through a global; by default that prints to stderr.
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("telemetry", "error", err) }))
 	s, err := Open(cmd.Context(), cfg, deps, Options{Log: log})
 	if err != nil {
 		return err

@@ -162,12 +162,19 @@ func TestTLSReload(t *testing.T) {
 	roots.AddCert(ca.cert)
 	serial := func() int64 {
 		t.Helper()
-		conn, err := (&tls.Dialer{Config: &tls.Config{RootCAs: roots, NextProtos: []string{"h2"}}}).DialContext(t.Context(), "tcp", addr)
+		var serial int64
+		cfg := &tls.Config{RootCAs: roots, NextProtos: []string{"h2"}, VerifyConnection: func(cs tls.ConnectionState) error {
+			serial = cs.PeerCertificates[0].SerialNumber.Int64()
+			return nil
+		}}
+		conn, err := (&tls.Dialer{Config: cfg}).DialContext(t.Context(), "tcp", addr)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = conn.Close() }()
-		return conn.(*tls.Conn).ConnectionState().PeerCertificates[0].SerialNumber.Int64()
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
+		return serial
 	}
 	steps := []struct {
 		name   string
