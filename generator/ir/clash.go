@@ -33,8 +33,8 @@ func (r *resolver) clashes() {
 				scope[n.name] = n
 				continue
 			}
-			r.list.Add(n.pos, fmt.Sprintf("rename one of them; the other is at %s", first.pos),
-				"%s and %s are both %s in Go", first.what, n.what, n.name)
+			r.list.Add(r.place(n), fmt.Sprintf("rename one of them; the other is at %s", r.place(first)),
+				"%s and %s are both %s in Go", first.words(), n.words(), n.name)
 		}
 		for d := range allMessages(f.Desc) {
 			r.memberClashes(d)
@@ -45,17 +45,35 @@ func (r *resolver) clashes() {
 	}
 }
 
-// goName is a name that a file declares in its Go package.
+// goName is a name that a file declares in its Go package. What it stands for is worked out only if it is
+// taken: a schema has many times more names than mistakes.
 type goName struct {
 	name string
-	what string // the declaration of the proto it stands for, in words
-	pos  diag.Pos
+	what string                  // %s is the declaration it is made for
+	d    protoreflect.Descriptor // a file for the name of its descriptor
+	pos  diag.Pos                // where that is not the place of d
+}
+
+// words is the declaration a name stands for.
+func (n goName) words() string {
+	if f, ok := n.d.(protoreflect.FileDescriptor); ok {
+		return fmt.Sprintf(n.what, f.Path())
+	}
+	return fmt.Sprintf(n.what, inPackage(n.d))
+}
+
+// place is where the declaration of a name was written.
+func (r *resolver) place(n goName) diag.Pos {
+	if n.pos.File != "" {
+		return n.pos
+	}
+	return r.schema.Pos(n.d)
 }
 
 // goNames are the exported names of a file's Go code, and the unexported ones that a proto can choose.
 func (r *resolver) goNames(f *schema.File) []goName {
 	n := &goNamer{resolver: r}
-	n.add("File_"+sanitized(f.Path), "file "+f.Path, n.fileStart(f))
+	n.names = append(n.names, goName{"File_" + sanitized(f.Path), "file %s", f.Desc, n.fileStart(f)})
 	n.declarations(f)
 	for i := range f.Desc.Imports().Len() {
 		imp := f.Desc.Imports().Get(i)
@@ -67,7 +85,7 @@ func (r *resolver) goNames(f *schema.File) []goName {
 		forwarded := &goNamer{resolver: r}
 		forwarded.declarations(target)
 		for _, g := range forwarded.names {
-			n.add(g.name, g.what+" through the public import of "+path.Base(imp.Path()), f.PosOf(3, int32(i)))
+			n.names = append(n.names, goName{g.name, g.what + " through the public import of " + path.Base(imp.Path()), g.d, f.PosOf(3, int32(i))})
 		}
 	}
 	return n.names
@@ -78,8 +96,8 @@ type goNamer struct {
 	names []goName
 }
 
-func (n *goNamer) add(name, what string, pos diag.Pos) {
-	n.names = append(n.names, goName{name, what, pos})
+func (n *goNamer) add(name, what string, d protoreflect.Descriptor) {
+	n.names = append(n.names, goName{name: name, what: what, d: d})
 }
 
 func (n *goNamer) declarations(f *schema.File) {
@@ -94,21 +112,21 @@ func (n *goNamer) declarations(f *schema.File) {
 }
 
 func (n *goNamer) message(m protoreflect.MessageDescriptor) {
-	ident, what, pos := goIdent(m), "message "+inPackage(m), n.schema.Pos(m)
+	ident := goIdent(m)
 	n.long(m)
-	n.add(ident, what, pos)
+	n.add(ident, "message %s", m)
 	if level := effectiveAPI(m); level == apiOpaque || level == apiHybrid {
-		n.add(ident+"_builder", "the builder of "+what, pos)
+		n.add(ident+"_builder", "the builder of message %s", m)
 	}
 	names := fieldNames(m)
 	for i := range m.Fields().Len() {
 		f := m.Fields().Get(i)
 		n.long(f)
 		if f.HasDefault() {
-			n.add("Default_"+ident+"_"+names[f.Name()], "the default of field "+inPackage(f), n.schema.Pos(f))
+			n.add("Default_"+ident+"_"+names[f.Name()], "the default of field %s", f)
 		}
 		if inOneof(f) {
-			n.add(wrapperName(m, ident+"_"+names[f.Name()]), "oneof field "+inPackage(f), n.schema.Pos(f))
+			n.add(wrapperName(m, ident+"_"+names[f.Name()]), "oneof field %s", f)
 		}
 	}
 	n.enums(m.Enums())
@@ -133,11 +151,11 @@ func wrapperName(m protoreflect.MessageDescriptor, name string) string {
 func (n *goNamer) enums(enums protoreflect.EnumDescriptors) {
 	for i := range enums.Len() {
 		e := enums.Get(i)
-		ident, what, pos := goIdent(e), "enum "+inPackage(e), n.schema.Pos(e)
+		ident := goIdent(e)
 		n.long(e)
-		n.add(ident, what, pos)
-		n.add(ident+"_name", "the names of "+what, pos)
-		n.add(ident+"_value", "the values of "+what, pos)
+		n.add(ident, "enum %s", e)
+		n.add(ident+"_name", "the names of enum %s", e)
+		n.add(ident+"_value", "the values of enum %s", e)
 		prefix := ident
 		if m, ok := e.Parent().(protoreflect.MessageDescriptor); ok {
 			prefix = goIdent(m)
@@ -145,7 +163,7 @@ func (n *goNamer) enums(enums protoreflect.EnumDescriptors) {
 		for j := range e.Values().Len() {
 			v := e.Values().Get(j)
 			n.long(v)
-			n.add(prefix+"_"+string(v.Name()), "value "+string(v.Name())+" of "+what, n.schema.Pos(v))
+			n.add(prefix+"_"+string(v.Name()), "value %s of enum "+string(e.Name()), v)
 		}
 	}
 }
@@ -154,20 +172,20 @@ func (n *goNamer) extensions(list protoreflect.ExtensionDescriptors, prefix stri
 	for i := range list.Len() {
 		x := list.Get(i)
 		n.long(x)
-		n.add(prefix+naming.Camel(string(x.Name())), "extension "+inPackage(x), n.schema.Pos(x))
+		n.add(prefix+naming.Camel(string(x.Name())), "extension %s", x)
 	}
 }
 
 func (n *goNamer) service(s protoreflect.ServiceDescriptor) {
-	name, what, pos := naming.Camel(string(s.Name())), "service "+inPackage(s), n.schema.Pos(s)
+	name := naming.Camel(string(s.Name()))
 	n.long(s)
-	n.add(name+"Client", "the client of "+what, pos)
-	n.add("New"+name+"Client", "the constructor of the client of "+what, pos)
-	n.add(name+"Server", "the server of "+what, pos)
-	n.add("Unimplemented"+name+"Server", "the default server of "+what, pos)
-	n.add("Unsafe"+name+"Server", "the unsafe server of "+what, pos)
-	n.add("Register"+name+"Server", "the registration of "+what, pos)
-	n.add(name+"_ServiceDesc", "the description of "+what, pos)
+	n.add(name+"Client", "the client of service %s", s)
+	n.add("New"+name+"Client", "the constructor of the client of service %s", s)
+	n.add(name+"Server", "the server of service %s", s)
+	n.add("Unimplemented"+name+"Server", "the default server of service %s", s)
+	n.add("Unsafe"+name+"Server", "the unsafe server of service %s", s)
+	n.add("Register"+name+"Server", "the registration of service %s", s)
+	n.add(name+"_ServiceDesc", "the description of service %s", s)
 	seen := make(map[string]bool)
 	for i := range s.Methods().Len() {
 		m := s.Methods().Get(i)
@@ -177,10 +195,10 @@ func (n *goNamer) service(s protoreflect.ServiceDescriptor) {
 			continue // methodClashes says it better
 		}
 		seen[method] = true
-		n.add(name+"_"+method+"_FullMethodName", "the name of method "+inPackage(m), n.schema.Pos(m))
+		n.add(name+"_"+method+"_FullMethodName", "the name of method %s", m)
 		if kindOf(m) != Unary {
-			n.add(name+"_"+method+"Client", "the client stream of method "+inPackage(m), n.schema.Pos(m))
-			n.add(name+"_"+method+"Server", "the server stream of method "+inPackage(m), n.schema.Pos(m))
+			n.add(name+"_"+method+"Client", "the client stream of method %s", m)
+			n.add(name+"_"+method+"Server", "the server stream of method %s", m)
 		}
 	}
 }

@@ -26,6 +26,9 @@ type Choices struct {
 // example.com, sqlite and the memory broker, and the events whose names say which method they belong to. It is
 // written out with comments and read back, so that it is exactly what the emitted tree holds.
 func Infer(s *schema.Schema, c Choices) (*manifest.Manifest, error) {
+	if err := served(s); err != nil {
+		return nil, err
+	}
 	m := &manifest.Manifest{Version: 1, Name: c.Name, Module: c.Module, Database: c.Database, Broker: c.Broker}
 	for _, f := range s.Files {
 		if !f.Listed {
@@ -55,7 +58,25 @@ func Infer(s *schema.Schema, c Choices) (*manifest.Manifest, error) {
 		}
 		return nil, list
 	}
-	return loaded, err
+	if err != nil {
+		return nil, err
+	}
+	loaded.Inferred = true
+	return loaded, nil
+}
+
+// served checks that there is a service to make.
+func served(s *schema.Schema) error {
+	var list diag.List
+	for _, f := range s.Files {
+		if f.Listed && f.Desc.Services().Len() > 0 {
+			return nil
+		}
+		if f.Listed {
+			list.Add(diag.Pos{File: f.Disk, Line: 1, Col: 1}, "name the proto that declares your service", "no service in %s", f.Path)
+		}
+	}
+	return s.Sources().Finish(list)
 }
 
 // nameOf is a service name for a proto: orders for acme.orders.v1; without a package, the name of the file.

@@ -20,6 +20,13 @@ func Resolve(m *manifest.Manifest, s *schema.Schema) (*Service, diag.List) {
 		aliases:  make(map[string]string),
 	}
 	svc := r.service()
+	if m.Inferred {
+		for i := range r.list {
+			if r.list[i].Pos.File == m.File {
+				r.list[i].Pos = diag.Pos{}
+			}
+		}
+	}
 	sources := m.Sources()
 	for name, src := range s.Sources() {
 		sources[name] = src

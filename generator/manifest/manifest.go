@@ -19,8 +19,9 @@ const MaxSize = 256 << 10
 
 // Manifest is a svcgen.yaml with defaults filled in.
 type Manifest struct {
-	File   string // name of the file, as positions spell it
-	Source []byte
+	File     string // name of the file, as positions spell it
+	Source   []byte
+	Inferred bool // svcgen wrote it; places in it mean nothing to the user
 
 	Version   int
 	Name      string

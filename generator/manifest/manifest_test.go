@@ -68,6 +68,16 @@ func printed(t *testing.T, err error) string {
 	return b.String()
 }
 
+// TestDocs keeps what is written from the table in step with it. With -update it writes the files.
+func TestDocs(t *testing.T) {
+	schema, err := JSONSchema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	casetest.File(t, "../../docs/manifest.md", Markdown())
+	casetest.File(t, "../../docs/svcgen.schema.json", string(schema))
+}
+
 // TestHostile has inputs that no text file shows well.
 func TestHostile(t *testing.T) {
 	valid := "name: a\nmodule: b.c/d\nproto: {files: [x.proto]}\n"

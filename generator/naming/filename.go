@@ -2,7 +2,9 @@ package naming
 
 import (
 	"fmt"
+	"go/build"
 	"hash/fnv"
+	"io"
 	"path"
 	"strconv"
 	"strings"
@@ -48,13 +50,18 @@ func clean(s string) string {
 // special reports whether the go command or Windows gives the file name s.go a meaning.
 func special(s string) bool {
 	stem, _, _ := strings.Cut(s, ".")
-	if Device(stem) {
-		return true
+	return Device(stem) || strings.HasSuffix(stem, "_test") || constrained(stem)
+}
+
+// constrained reports whether the go command takes the end of a file name for an operating system or an
+// architecture, by asking it about a platform that does not exist.
+func constrained(stem string) bool {
+	nowhere := build.Context{
+		GOOS: "none", GOARCH: "none", Compiler: "gc",
+		OpenFile: func(string) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("package p\n")), nil },
 	}
-	// As go/build does: everything before the first underscore is no constraint.
-	parts := strings.Split(stem, "_")
-	last := parts[len(parts)-1]
-	return len(parts) > 1 && (last == "test" || knownOS(last) || knownArch(last))
+	match, err := nowhere.MatchFile("", stem+".go")
+	return err != nil || !match
 }
 
 // Device reports whether Windows takes s, in any case, for a device.
@@ -108,25 +115,4 @@ func (f *Files) Claim(ext string, wanted ...string) string {
 // Stem is the base name of a path without its extension.
 func Stem(p string) string {
 	return strings.TrimSuffix(path.Base(p), path.Ext(p))
-}
-
-// knownOS and knownArch are the words go/build reads in file names, past and present ones. A word that a later Go
-// adds is met by the emitted module's go line only when it is raised; a test compares the lists with go tool dist.
-func knownOS(s string) bool {
-	switch s {
-	case "aix", "android", "darwin", "dragonfly", "freebsd", "hurd", "illumos", "ios", "js", "linux", "nacl",
-		"netbsd", "openbsd", "plan9", "solaris", "wasip1", "windows", "zos":
-		return true
-	}
-	return false
-}
-
-func knownArch(s string) bool {
-	switch s {
-	case "386", "amd64", "amd64p32", "arm", "armbe", "arm64", "arm64be", "loong64", "mips", "mipsle", "mips64",
-		"mips64le", "mips64p32", "mips64p32le", "ppc", "ppc64", "ppc64le", "riscv", "riscv64", "s390", "s390x",
-		"sparc", "sparc64", "wasm":
-		return true
-	}
-	return false
 }

@@ -14,6 +14,12 @@ import (
 // that no listed file imports. It is looked for in the folder its package suggests, acme/payments/v1 for
 // acme.payments.v1, in every root. When none is found, package ir says so: it knows what was meant.
 func (l *loader) message(e Entry) {
+	if k := Registered(protoreflect.FullName(e.Path)); k != nil {
+		if l.files[k.Path] == nil {
+			l.loadKnown(k)
+		}
+		return
+	}
 	if l.declared(e.Path) {
 		return
 	}
@@ -47,9 +53,6 @@ func (l *loader) message(e Entry) {
 
 // declared reports whether a loaded file declares the message of a full name.
 func (l *loader) declared(fullName string) bool {
-	if Registered(protoreflect.FullName(fullName)) != nil {
-		return true
-	}
 	for _, tree := range l.trees {
 		rest := fullName
 		for _, decl := range tree.Decls {

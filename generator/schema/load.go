@@ -205,7 +205,7 @@ func (l *loader) imports(f *File, tree *ast.FileNode) {
 			continue
 		}
 		target := imp.Name.AsString()
-		at := diag.At(f.Disk, f.Content, tree.NodeInfo(imp.Name).Start().Offset)
+		at := diag.At(f.Disk, f.Content, f.offset(tree.NodeInfo(imp.Name).Start().Offset))
 		if i := slices.Index(l.stack, target); i >= 0 {
 			cycle := append(slices.Clone(l.stack[i:]), target)
 			l.list.Add(at, "move what the files share into one that imports neither", "import cycle: %s", strings.Join(cycle, " -> "))

@@ -56,6 +56,14 @@ func (f *File) at(loc protoreflect.SourceLocation) diag.Pos {
 	return pos
 }
 
+// offset is an offset of the parser, which drops a byte order mark, in the content.
+func (f *File) offset(parsed int) int {
+	if bytes.HasPrefix(f.Content, []byte("\ufeff")) {
+		return parsed + len("\ufeff")
+	}
+	return parsed
+}
+
 // line is the n-th line of the file, counted from 0, without its line end.
 func (f *File) line(n int) []byte {
 	if f.lines == nil {

@@ -51,7 +51,7 @@ func (l *loader) pos(err reporter.ErrorWithPos) diag.Pos {
 	if at.Line == 0 {
 		return diag.Pos{File: f.Disk}
 	}
-	offset := at.Offset
+	offset := f.offset(at.Offset)
 	if strings.HasSuffix(err.Unwrap().Error(), "expecting ';'") {
 		// The parser points to what follows, often on another line; the semicolon is missing here.
 		offset = len(bytes.TrimRight(f.Content[:min(offset, len(f.Content))], " \t\r\n"))

@@ -175,6 +175,23 @@ func TestPos(t *testing.T) {
 	}
 }
 
+// TestMarkAndCRLF has a proto as some Windows editors write it.
+func TestMarkAndCRLF(t *testing.T) {
+	text := "\ufeffsyntax = \"proto3\";\r\npackage p;\r\n\r\nmessage M { %s f = 1; }\r\n"
+	s, errs := compile(t, Input{Files: entries("a.proto"), Roots: []Root{files(map[string]string{"a.proto": fmt.Sprintf(text, "string")})}})
+	if errs != "" {
+		t.Fatal(errs)
+	}
+	if got, want := s.Pos(s.File("a.proto").Desc.Messages().Get(0)).String(), "root/a.proto:4:9"; got != want {
+		t.Errorf("M is at %s, want %s", got, want)
+	}
+	_, errs = compile(t, Input{Files: entries("a.proto"), Roots: []Root{files(map[string]string{"a.proto": fmt.Sprintf(text, "Nope")})}})
+	want := "root/a.proto:4:13: field p.M.f: unknown type Nope\n    message M { Nope f = 1; }\n                ^\nhint: declare it, or import the file that does\n"
+	if errs != want {
+		t.Errorf("got\n%s\nwant\n%s", errs, want)
+	}
+}
+
 func TestWarnings(t *testing.T) {
 	s, errs := compile(t, Input{Files: entries("a.proto"), Roots: []Root{files(map[string]string{
 		"a.proto": "syntax = \"proto3\";\nimport \"b.proto\";\n",

@@ -85,3 +85,24 @@ func run(t *testing.T, file string, f func(t *testing.T) map[string]string) {
 		}
 	}
 }
+
+// File compares a file with what it must hold. With -update it writes it instead.
+func File(t *testing.T, name, want string) {
+	t.Helper()
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	got, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Errorf("%s is stale; run go test with -update", name)
+	}
+}
