@@ -12,17 +12,16 @@ import (
 
 	"github.com/bufbuild/protocompile"
 	"github.com/bufbuild/protocompile/linker"
+	_ "google.golang.org/genproto/googleapis/api/annotations" // descriptors that the corpus imports
+	_ "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
+	_ "google.golang.org/protobuf/types/gofeaturespb"
 
 	"github.com/svcgen/svcgen/generator/ir"
-
-	_ "google.golang.org/genproto/googleapis/api/annotations" // descriptors that the corpus imports
-	_ "google.golang.org/genproto/googleapis/rpc/status"
-	_ "google.golang.org/protobuf/types/gofeaturespb"
 )
 
 const testModule = "example.test/m"
@@ -125,7 +124,7 @@ func protoFile(fd protoreflect.FileDescriptor, own bool) ir.ProtoFile {
 	if d.Options == nil {
 		d.Options = &descriptorpb.FileOptions{}
 	}
-	d.Options.GoPackage = proto.String(importPath + ";" + name)
+	d.Options.GoPackage = new(importPath + ";" + name)
 	return ir.ProtoFile{
 		Path:       fd.Path(),
 		Descriptor: d,

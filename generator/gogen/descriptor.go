@@ -27,7 +27,7 @@ var errNoMarker = errors.New("the stub of the raw descriptor is not in the gener
 func stubDescriptor(d *descriptorpb.FileDescriptorProto) *descriptorpb.FileDescriptorProto {
 	stub := &descriptorpb.FileDescriptorProto{Name: d.Name}
 	if d.GetOptions().GetDeprecated() {
-		stub.Options = &descriptorpb.FileOptions{Deprecated: proto.Bool(true)}
+		stub.Options = &descriptorpb.FileOptions{Deprecated: new(true)}
 	}
 	return stub
 }

@@ -151,7 +151,7 @@ func newStubService(g *protogen.GeneratedFile, f *protogen.File, service *protog
 	if comment := service.Comments.Leading; comment != "" {
 		s.Doc = "//\n" + strings.TrimSpace(comment.String()) + "\n"
 	}
-	if service.Desc.Options().(*descriptorpb.ServiceOptions).GetDeprecated() {
+	if options, ok := service.Desc.Options().(*descriptorpb.ServiceOptions); ok && options.GetDeprecated() {
 		s.Deprecated = deprecated
 		s.Doc += "//\n" + deprecated
 	}
@@ -193,7 +193,7 @@ func newStubMethod(g *protogen.GeneratedFile, s *stubService, method *protogen.M
 		Output:        g.QualifiedGoIdent(method.Output.GoIdent),
 		Handler:       "_" + s.Name + "_" + method.GoName + "_Handler",
 	}
-	if method.Desc.Options().(*descriptorpb.MethodOptions).GetDeprecated() {
+	if options, ok := method.Desc.Options().(*descriptorpb.MethodOptions); ok && options.GetDeprecated() {
 		m.Deprecated = deprecated
 	}
 	m.Doc = m.Deprecated + method.Comments.Leading.String()

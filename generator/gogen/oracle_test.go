@@ -216,8 +216,8 @@ func api(pkg *types.Package) []string {
 			continue
 		}
 		methods := types.NewMethodSet(types.NewPointer(object.Type()))
-		for i := range methods.Len() {
-			lines = append(lines, name+": "+types.SelectionString(methods.At(i), qualify))
+		for method := range methods.Methods() {
+			lines = append(lines, name+": "+types.SelectionString(method, qualify))
 		}
 	}
 	return lines
