@@ -1,6 +1,6 @@
-# Package patterns of the three parts. golden/* are modules of their own; a test of the generator builds them.
-GENERATOR = ./generator/... ./golden/... ./examples/... .
-SERVICE   = ./templates/... ./test/...
+# golden/* are modules of their own; a test of the generator builds them.
+GENERATOR = ./generator/... ./templates/fragment/... ./templates/gomod/... ./bench/... ./docs/... .
+SERVICE   = ./templates/service/... ./test/...
 
 # Where servers are missing, tests skip for a person and fail for CI.
 RIG  = go run ./test/rig/cmd/rig
@@ -15,7 +15,7 @@ help: ## list the targets
 build: ## build bin/svcgen
 	CGO_ENABLED=0 go build -trimpath -o bin/svcgen .
 
-test: ## everything CI runs; starts real servers (about 20 minutes on two cold cores)
+test: ## everything; starts real servers
 	go vet ./...
 	$(MAKE) test-generator
 	$(RIG) run -- $(MAKE) test-service
@@ -30,7 +30,10 @@ rig: ## start PostgreSQL, MariaDB, RabbitMQ and Kafka for a person, until Ctrl-C
 	$(RIG) up
 
 generate: ## rewrite everything that is derived: reference service, go.mod files, goldens, docs/manifest.md
-	go generate ./generator/... ./templates/gomod/...
+	go test ./generator -run TestReferenceService -update
+	go test ./templates/gomod -update
+	go test ./generator -update
+	go test ./docs -update
 
 generate-check: ## fail when generate changes something
 	$(MAKE) generate

@@ -3,9 +3,12 @@ package generator_test
 import (
 	"bytes"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/svcgen/svcgen/generator"
@@ -90,18 +93,34 @@ func TestGolden(t *testing.T) {
 			}
 			fresh := filepath.Join(t.TempDir(), name)
 			emit(t, name, fresh)
-			want, got := files(t, golden), files(t, fresh)
-			for path, content := range got {
-				if !bytes.Equal(want[path], content) {
-					t.Errorf("%s is not what svcgen emits now; read the diff, then run go test ./generator -update:\n%s", path, merge.Unified(path, want[path], content))
-				}
-			}
-			for path := range want {
-				if _, ok := got[path]; !ok {
-					t.Errorf("%s is in the golden tree, and svcgen does not emit it", path)
-				}
-			}
+			compare(t, files(t, golden), files(t, fresh))
 		})
+	}
+}
+
+// compare reports every file that differs, and of the first ones how.
+func compare(t *testing.T, want, got map[string][]byte) {
+	t.Helper()
+	shown := 0
+	for _, path := range slices.Sorted(maps.Keys(got)) {
+		if bytes.Equal(want[path], got[path]) {
+			continue
+		}
+		diff := ""
+		if own := strings.HasPrefix(path, ".svcgen/") || path == reconcile.LockName; !own && shown < 5 {
+			shown++
+			lines := strings.SplitAfterN(merge.Unified(path, want[path], got[path]), "\n", 40)
+			diff = ":\n" + strings.Join(lines[:min(len(lines), 39)], "")
+		}
+		t.Errorf("%s is not what svcgen emits now%s", path, diff)
+	}
+	for _, path := range slices.Sorted(maps.Keys(want)) {
+		if _, ok := got[path]; !ok {
+			t.Errorf("%s is in the golden tree, and svcgen does not emit it", path)
+		}
+	}
+	if t.Failed() {
+		t.Log("go test ./generator -update writes the golden trees again: read their diff as a user would")
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -66,18 +67,18 @@ func (b *bench) one(ctx context.Context, s size, order *rand.Rand) error {
 	if err := os.MkdirAll(scratch, 0o755); err != nil {
 		return err
 	}
-	for _, dir := range []string{"kept", "edited"} {
-		cmd := exec.CommandContext(ctx, b.tools.svcgen, "new", "svcgen.yaml", "--out", filepath.Join(scratch, dir))
-		cmd.Dir = protos
-		if text, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("svcgen new: %w\n%s", err, text)
+	for _, dir := range []string{"kept", "edited"} { // where it fails, the jobs that need them fail too, and say so
+		argv := []string{b.tools.svcgen, "new", "svcgen.yaml", "--out", filepath.Join(scratch, dir)}
+		if _, err := (job{name: "svcgen new", argv: argv, dir: protos}).run(ctx); err != nil {
+			_, _ = fmt.Fprintf(b.progress, "%s: %v\n", s, err)
+			continue
 		}
+		t, err := weigh(filepath.Join(scratch, dir))
+		if err != nil {
+			return err
+		}
+		b.trees[s.String()] = t
 	}
-	t, err := weigh(filepath.Join(scratch, "kept"))
-	if err != nil {
-		return err
-	}
-	b.trees[s.String()] = t
 
 	jobs := b.tools.jobs(s, protos, scratch)
 	all := make([]*series, len(jobs))
@@ -129,18 +130,23 @@ func (j job) run(ctx context.Context) (sample, error) {
 	err := cmd.Run()
 	wall := time.Since(began)
 	if err != nil {
-		return sample{}, fmt.Errorf("%s: %w: %s", j.name, err, lastLine(text.Bytes()))
+		return sample{}, fmt.Errorf("%s: %w: %s", j.name, err, brief(text.Bytes()))
 	}
 	if !bytes.Contains(text.Bytes(), []byte(j.wants)) {
-		return sample{}, fmt.Errorf("%s: printed %q, not %q", j.name, lastLine(text.Bytes()), j.wants)
+		return sample{}, fmt.Errorf("%s: printed %q, not %q", j.name, brief(text.Bytes()), j.wants)
 	}
 	state := cmd.ProcessState
 	return sample{Wall: wall, CPU: state.UserTime() + state.SystemTime(), Peak: peak(state)}, nil
 }
 
-func lastLine(text []byte) []byte {
-	text = bytes.TrimSpace(text)
-	return text[bytes.LastIndexByte(text, '\n')+1:]
+// brief is what a program printed, as one line that fits a table's note.
+func brief(text []byte) string {
+	const enough = 300
+	line := strings.Join(strings.Fields(string(text)), " ")
+	if len(line) > enough {
+		line = line[:enough] + " …"
+	}
+	return line
 }
 
 func weigh(dir string) (tree, error) {

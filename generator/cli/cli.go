@@ -19,7 +19,19 @@ import (
 )
 
 // Main runs svcgen with args and returns its exit code. See docs/exit-codes.md.
-func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
+func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	return guarded(stdout, stderr, func(a *app) error {
+		root := a.root()
+		root.SetArgs(args)
+		root.SetIn(stdin)
+		root.SetOut(stdout)
+		root.SetErr(stderr)
+		return root.ExecuteContext(context.Background())
+	})
+}
+
+// guarded runs the command and turns what comes of it, a panic too, into an exit code.
+func guarded(stdout, stderr io.Writer, run func(*app) error) (code int) {
 	a := &app{stdout: stdout, stderr: stderr, format: string(diag.Text), version: version()}
 	defer func() {
 		if bug := recover(); bug != nil {
@@ -27,12 +39,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 			code = exitBug
 		}
 	}()
-	root := a.root()
-	root.SetArgs(args)
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	return a.exit(root.ExecuteContext(context.Background()))
+	return a.exit(run(a))
 }
 
 // app is one run of the command.

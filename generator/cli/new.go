@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/svcgen/svcgen/generator"
+	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/ir"
 	"github.com/svcgen/svcgen/generator/reconcile"
 )
@@ -102,7 +103,7 @@ func (a *app) runNew(cmd *cobra.Command, f newFlags, args []string) error {
 	if f.json {
 		return a.report(report{Status: "created", Dir: f.out, changes: changes}, true)
 	}
-	a.printf("made %s in %s: %d files\n\n", out.Service.Name, f.out, len(changes.Actions))
+	a.printf("made %s in %s\n\n", out.Service.Name, diag.Escape(f.out))
 	a.nextSteps(out.Service, f.out)
 	return nil
 }
@@ -122,27 +123,28 @@ func options(out *generator.Output, version string) reconcile.Options {
 
 // nextSteps prints what to type.
 func (a *app) nextSteps(s *ir.Service, dir string) {
-	steps := [][2]string{
-		{"cd " + shellWord(dir), ""},
-		{"go run ./cmd/" + s.Name, "the first build takes about a minute"},
+	run := "go run ./cmd/" + s.Name
+	steps := [][2]string{{"cd " + shellWord(dir), ""}}
+	if servers := servers(s); len(servers) > 0 {
+		run = "make run"
+		steps = append(steps, [2]string{"make servers", strings.Join(servers, " and ") + ", in containers"}, [2]string{"make migrate", ""})
 	}
-	more := [][2]string{}
+	a.steps(append(steps, [2]string{run, "the first build takes about a minute"}))
+
+	var more [][2]string
 	if method, request, ok := firstCall(s); ok {
 		more = append(more, [2]string{fmt.Sprintf("go run ./cmd/%s call %s %s", s.Name, method, shellWord(request)), ""})
 	}
 	if s.Broker == "memory" && len(s.Publishes) > 0 {
 		more = append(more, [2]string{fmt.Sprintf("go run ./cmd/%s events --once", s.Name), "what it published"})
 	}
-	a.steps(steps)
 	if len(more) > 0 {
 		a.printf("\nand in a second terminal, in the same folder\n\n")
 		a.steps(more)
 	}
-	if s.Database != "sqlite" || s.Broker != "memory" {
-		a.printf("\nREADME.md says how to start %s.\n", strings.Join(servers(s), " and "))
-	}
 }
 
+// servers are the programs the service does not run without.
 func servers(s *ir.Service) []string {
 	var names []string
 	if s.Database != "sqlite" {

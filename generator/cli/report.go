@@ -63,7 +63,7 @@ func (a *app) report(r report, asJSON bool) error {
 	return nil
 }
 
-// summary is the last line: would change 3 files: 1 created, 2 updated; 60 unchanged.
+// summary is the last line, such as would change: 1 created, 2 updated.
 func summary(r report) string {
 	var parts []string
 	for _, op := range []struct {
@@ -83,9 +83,6 @@ func summary(r report) string {
 	line := strings.Join(parts, ", ")
 	if strings.HasPrefix(r.Status, "would") {
 		line = r.Status + ": " + line
-	}
-	if r.changes.Unchanged > 0 {
-		line += fmt.Sprintf("; %d unchanged", r.changes.Unchanged)
 	}
 	return line
 }

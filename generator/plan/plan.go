@@ -62,6 +62,9 @@ type Options struct {
 // Files returns the files of s, sorted by path.
 func Files(s *ir.Service, opt Options) ([]File, error) {
 	p := &planner{service: s, opt: opt, overlays: overlays(s)}
+	if err := checkOverlays(opt.Reference, p.overlays); err != nil {
+		return nil, err
+	}
 	var files []File
 	for _, row := range table(s) {
 		expanded, err := row.expand(p)

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"io/fs"
 	"path"
 	"slices"
@@ -9,14 +10,30 @@ import (
 	"github.com/svcgen/svcgen/generator/ir"
 )
 
-// overlays names the trees of templates/service/variant that s may replace folders from. One that does not
-// exist replaces nothing: the reference service itself is the sqlite and memory variant.
+// overlays names the trees of templates/service/variant that s takes folders from. The reference service itself is
+// what sqlite, memory and a service without validation get.
 func overlays(s *ir.Service) []string {
-	names := []string{s.Database, s.Broker}
+	var names []string
+	if s.Database != "sqlite" {
+		names = append(names, s.Database)
+	}
+	if s.Broker != "memory" {
+		names = append(names, s.Broker)
+	}
 	if s.Validate {
 		names = append(names, "validate")
 	}
 	return names
+}
+
+// checkOverlays reports a choice for which there is nothing to copy: it must not end in the reference's own.
+func checkOverlays(reference fs.FS, names []string) error {
+	for _, name := range names {
+		if _, err := fs.Stat(reference, path.Join("variant", name)); err != nil {
+			return fmt.Errorf("no templates for %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // folders copies the files directly in each folder of the reference service. A folder an overlay has replaces

@@ -43,7 +43,17 @@ type Outbox struct {
 	OldestAge   time.Duration `json:"oldest_age_ns"`
 	Dead        int64         `json:"dead"`
 	BlockedKeys int64         `json:"blocked_keys"`
+	Shards      int           `json:"shards"` // published by this replica
+	Held        int           `json:"held"`   // rows in its memory
+	InFlight    int           `json:"in_flight"`
+	Down        []Destination `json:"down,omitempty"`  // topics that take nothing just now
 	Error       string        `json:"error,omitempty"` // it could not be read
+}
+
+// Destination is a topic that takes no events.
+type Destination struct {
+	Topic string `json:"topic"`
+	Error string `json:"error"`
 }
 
 // Broker is the connection to the broker. It never makes the service unready.

@@ -63,13 +63,11 @@ The answer goes to standard output as JSON, a stream's messages one to a line.`,
 				ctx, cancel = context.WithTimeout(ctx, timeout)
 				defer cancel()
 			}
-			for _, h := range headers {
-				name, value, ok := strings.Cut(h, ":")
-				if !ok {
-					return usagef("header %q is not name: value", h)
-				}
-				ctx = metadata.AppendToOutgoingContext(ctx, strings.TrimSpace(name), strings.TrimSpace(value))
+			md, err := parseHeaders(headers)
+			if err != nil {
+				return err
 			}
+			ctx = metadata.NewOutgoingContext(ctx, md)
 			c := &caller{method: method, requests: newRequests(method.Input(), args[1:], cmd.InOrStdin()), out: cmd.OutOrStdout()}
 			return explain(method, c.call(ctx, conn))
 		},
@@ -81,6 +79,19 @@ The answer goes to standard output as JSON, a stream's messages one to a line.`,
 		return methodNames(id), cobra.ShellCompDirectiveNoFileComp
 	}
 	return cmd
+}
+
+// parseHeaders reads headers given as name: value.
+func parseHeaders(headers []string) (metadata.MD, error) {
+	md := metadata.MD{}
+	for _, h := range headers {
+		name, value, ok := strings.Cut(h, ":")
+		if !ok {
+			return nil, usagef("header %q is not name: value", h)
+		}
+		md.Append(strings.TrimSpace(name), strings.TrimSpace(value))
+	}
+	return md, nil
 }
 
 func callExample(id Identity) string {
@@ -101,13 +112,13 @@ func explain(method protoreflect.MethodDescriptor, err error) error {
 	if errors.As(err, &usage) || !ok {
 		return err
 	}
-	text := fmt.Sprintf("%s.%s: %s: %s", method.Parent().Name(), method.Name(), st.Code(), st.Message())
+	lines := []string{fmt.Sprintf("%s.%s: %s: %s", method.Parent().Name(), method.Name(), st.Code(), st.Message())}
 	for _, detail := range st.Details() {
 		if m, ok := detail.(proto.Message); ok {
-			text += fmt.Sprintf("\n  %s %s", m.ProtoReflect().Descriptor().FullName(), compact(m))
+			lines = append(lines, fmt.Sprintf("  %s %s", m.ProtoReflect().Descriptor().FullName(), compact(m)))
 		}
 	}
-	return errors.New(text)
+	return errors.New(strings.Join(lines, "\n"))
 }
 
 // caller makes one call of any of the four kinds.

@@ -94,9 +94,7 @@ while such events are left it fails when its time is over.`,
 		Args: exactly(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withStore(cmd, id, t, func(ctx context.Context, db *store.DB) error {
-				ctx, cancel := context.WithTimeout(ctx, timeout)
-				defer cancel()
-				return drain(ctx, db.Queue(), cmd.ErrOrStderr())
+				return drain(ctx, db.Queue(), timeout, cmd.ErrOrStderr())
 			})
 		},
 	}
@@ -104,9 +102,11 @@ while such events are left it fails when its time is over.`,
 	return cmd
 }
 
-func drain(ctx context.Context, q outbox.Queue, progress io.Writer) error {
+func drain(ctx context.Context, q outbox.Queue, timeout time.Duration, progress io.Writer) error {
 	tick := time.NewTicker(drainLook)
 	defer tick.Stop()
+	over := time.NewTimer(timeout)
+	defer over.Stop()
 	last := int64(-1)
 	for {
 		stats, err := q.Stats(ctx)
@@ -124,6 +124,8 @@ func drain(ctx context.Context, q outbox.Queue, progress io.Writer) error {
 		}
 		select {
 		case <-ctx.Done():
+			return ctx.Err()
+		case <-over.C:
 			return fmt.Errorf("%d events still wait, %d keys are blocked by a dead letter: is the service running, and its broker?", stats.Pending, stats.BlockedKeys)
 		case <-tick.C:
 		}

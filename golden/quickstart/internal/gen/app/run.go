@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 )
@@ -19,12 +20,18 @@ const (
 	closeLimit    = 5 * time.Second // for everything that is left
 )
 
+// A subscription that failed is tried again after a pause between these.
+const (
+	resubscribeMin = time.Second
+	resubscribeMax = time.Minute
+)
+
 // Run serves until ctx is done or a part fails, then stops everything in order. It returns nil when the end was
 // asked for and everything could be closed.
 func (s *Service) Run(ctx context.Context) error {
-	failed := make(chan error, 3+len(s.consumers)) // a place for each part, so none waits for a reader
+	failed := make(chan error, 3) // a place for each part that can fail, so none waits for a reader
 	relay := s.start(func(ctx context.Context) { report(failed, s.relay.Run(ctx)) })
-	consumers := s.start(s.consumeAll(failed))
+	consumers := s.start(s.consumeAll)
 	probe := s.start(s.ready.watch)
 	servers := s.start(
 		func(context.Context) { report(failed, s.grpc.Serve(s.grpcLis)) },
@@ -76,14 +83,29 @@ func (s *Service) shutdown(servers, probe, consumers, relay *group) error {
 	return err
 }
 
-// consumeAll subscribes every consumer; they end when its context does.
-func (s *Service) consumeAll(failed chan<- error) func(context.Context) {
-	return func(ctx context.Context) {
-		var wg sync.WaitGroup
-		for _, c := range s.consumers {
-			wg.Go(func() { report(failed, c.subscribe(ctx, s.broker, s.id.Name, s.db, s.consumed)) })
+// consumeAll subscribes every consumer until ctx is done.
+func (s *Service) consumeAll(ctx context.Context) {
+	var wg sync.WaitGroup
+	for _, c := range s.consumers {
+		wg.Go(func() { s.keepSubscribed(ctx, c) })
+	}
+	wg.Wait()
+}
+
+// keepSubscribed subscribes again when a subscription ends before its time. Trouble with the broker is no reason
+// to stop answering calls.
+func (s *Service) keepSubscribed(ctx context.Context, c consumer) {
+	for pause := resubscribeMin; ; pause = min(2*pause, resubscribeMax) {
+		err := c.subscribe(ctx, s.broker, s.id.Name, s.db, s.consumed)
+		if ctx.Err() != nil {
+			return
 		}
-		wg.Wait()
+		s.log.Error("a subscription has ended", slog.Any("error", err), slog.Duration("again_in", pause))
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause/2 + rand.N(pause)): // replicas that lost the same broker come back one by one
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -92,7 +93,7 @@ func (s *Service) openBackends(ctx context.Context) error {
 	if s.telemetry, err = telemetry.New(ctx, s.cfg.Telemetry, s.id.Name, version()); err != nil {
 		return err
 	}
-	s.opened("telemetry", s.telemetry.Shutdown)
+	s.opened("telemetry", s.flush)
 	if s.db, err = store.Open(ctx, s.cfg.Database, s.log); err != nil {
 		return err
 	}
@@ -113,6 +114,18 @@ func (s *Service) openBackends(ctx context.Context) error {
 	s.db.OnCommit(s.relay.Wake)
 	return nil
 }
+
+// flush sends the last spans. A collector that is gone is nobody's failure to stop.
+func (s *Service) flush(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, flushLimit)
+	defer cancel()
+	if err := s.telemetry.Shutdown(ctx); err != nil {
+		s.log.Warn("telemetry is not complete", slog.Any("error", err))
+	}
+	return nil
+}
+
+const flushLimit = 2 * time.Second
 
 func (s *Service) makeParts(ctx context.Context, deps DepsFunc) error {
 	s.runtime = &Runtime{DB: s.db, Events: events.New(), Log: s.log, Meter: s.telemetry.Meter, Tracer: s.telemetry.Tracer}
@@ -135,6 +148,7 @@ func (s *Service) makeParts(ctx context.Context, deps DepsFunc) error {
 		return err
 	}
 	register(s.grpc, d)
+	s.grpc.SetServing(false)
 	s.consumers = consumers(d)
 	s.ready = newReadiness(s.db.Ping, s.grpc.SetServing, s.log)
 	s.admin = admin.New(s.cfg.Admin, admin.Options{
@@ -159,16 +173,16 @@ func (s *Service) listen(ctx context.Context, opts Options) error {
 	return nil
 }
 
-func (s *Service) opened(name string, close func(context.Context) error) {
-	s.open = append(s.open, closer{name: name, close: close})
+func (s *Service) opened(name string, f func(context.Context) error) {
+	s.open = append(s.open, closer{name: name, close: f})
 }
 
 // closeAll closes what is open, the last first, and goes on after an error.
 func (s *Service) closeAll(ctx context.Context) error {
 	var errs []error
-	for i := len(s.open) - 1; i >= 0; i-- {
-		if err := s.open[i].close(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("close %s: %w", s.open[i].name, err))
+	for _, o := range slices.Backward(s.open) {
+		if err := o.close(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("close %s: %w", o.name, err))
 		}
 	}
 	s.open = nil

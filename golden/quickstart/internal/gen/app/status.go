@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -55,10 +56,16 @@ func (s *Service) status(ctx context.Context) admin.Status {
 		st.Ready = true
 	}
 	st.Calls, st.Streams = s.grpc.InFlight()
+	relay := s.relay.Status()
+	st.Outbox = admin.Outbox{Shards: relay.Shards, Held: relay.Held, InFlight: relay.InFlight}
 	if stats, err := s.db.Queue().Stats(ctx); err != nil {
 		st.Outbox.Error = err.Error()
 	} else {
-		st.Outbox = admin.Outbox{Pending: stats.Pending, OldestAge: stats.OldestAge, Dead: stats.Dead, BlockedKeys: stats.BlockedKeys}
+		st.Outbox.Pending, st.Outbox.OldestAge = stats.Pending, stats.OldestAge
+		st.Outbox.Dead, st.Outbox.BlockedKeys = stats.Dead, stats.BlockedKeys
+	}
+	for _, d := range relay.Down {
+		st.Outbox.Down = append(st.Outbox.Down, admin.Destination{Topic: d.Topic, Error: d.Error})
 	}
 	if err := s.broker.Status(); err != nil {
 		st.Broker = admin.Broker{Error: err.Error()}
@@ -69,6 +76,10 @@ func (s *Service) status(ctx context.Context) admin.Status {
 	for _, e := range s.errors.List() {
 		st.Errors = append(st.Errors, admin.Failure(e))
 	}
+	for _, f := range relay.Failures {
+		st.Errors = append(st.Errors, admin.Failure{Time: f.At, Message: "outbox relay: " + f.What, Detail: f.Error})
+	}
+	slices.SortStableFunc(st.Errors, func(a, b admin.Failure) int { return b.Time.Compare(a.Time) })
 	return st
 }
 

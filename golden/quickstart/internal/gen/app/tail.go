@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -89,17 +90,18 @@ func readable(line []byte) (string, error) {
 	if err := json.Unmarshal(line, &ev); err != nil {
 		return "", fmt.Errorf("read event: %w", err)
 	}
-	text := ev.Type + "\n"
+	var text strings.Builder
+	text.WriteString(ev.Type + "\n")
 	for _, attr := range [][2]string{
 		{"topic", ev.Topic}, {"id", ev.ID}, {"source", ev.Source}, {"time", ev.Time}, {"subject", ev.Subject},
 		{"partitionkey", ev.PartitionKey}, {"traceparent", ev.TraceParent}, {"data", string(ev.Data)},
 	} {
 		if attr[1] != "" {
-			text += fmt.Sprintf("  %-13s %s\n", attr[0], attr[1])
+			fmt.Fprintf(&text, "  %-13s %s\n", attr[0], attr[1])
 		}
 	}
 	if len(ev.DataBase64) > 0 {
-		text += fmt.Sprintf("  %-13s %d bytes of %s\n", "data", len(ev.DataBase64), ev.DataContentType)
+		fmt.Fprintf(&text, "  %-13s %d bytes of %s\n", "data", len(ev.DataBase64), ev.DataContentType)
 	}
-	return text, nil
+	return text.String(), nil
 }

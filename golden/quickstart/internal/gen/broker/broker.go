@@ -22,9 +22,9 @@ import (
 
 // Config bounds what the broker keeps in memory.
 type Config struct {
-	Backlog  int           `env:"BROKER_BACKLOG" envDefault:"10000"`   // messages a group may be behind before its topic takes no more
-	RetryMin time.Duration `env:"BROKER_RETRY_MIN" envDefault:"100ms"` // first pause after a handler's error
-	RetryMax time.Duration `env:"BROKER_RETRY_MAX" envDefault:"10s"`   // longest pause
+	Backlog  int           `env:"BROKER_BACKLOG" envDefault:"10000" help:"broker: messages a group may be behind before its topic takes no more"`
+	RetryMin time.Duration `env:"BROKER_RETRY_MIN" envDefault:"100ms" help:"broker: first pause after a handler's error"`
+	RetryMax time.Duration `env:"BROKER_RETRY_MAX" envDefault:"10s" help:"broker: longest pause"`
 }
 
 // Recent is how many messages are kept for Watch, and per topic for groups that subscribe late.

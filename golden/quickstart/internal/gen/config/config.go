@@ -6,8 +6,9 @@
 //
 // In: the environment and the flags that were set. Out: one Config, complete and checked, or one error that names
 // every variable, with its flag, that cannot be used. The packages own their part of it and its checks; a field's
-// tags say all there is to know: env (the variable), envDefault, help, and secret: "true" for what is never printed,
-// "url" for what is printed without its password; either may come from the file that the variable with _FILE names.
+// tags say all there is to know: env (the variable), envDefault, in which {name} is the service's name, and help.
+// A variable whose name ends in PASSWORD, SECRET or TOKEN is never printed; those and URLs may be left to a file
+// that the variable with _FILE behind its name names.
 package config
 
 import (

@@ -46,10 +46,15 @@ func fieldsOf(group any) []Field {
 		out = append(out, Field{
 			Key: key, Flag: strings.TrimPrefix(flagOf(key), "--"), Default: f.Tag.Get("envDefault"),
 			Help: f.Tag.Get("help"), Bool: f.Type.Kind() == reflect.Bool,
-			Secret: f.Tag.Get("secret") == "true", File: f.Tag.Get("secret") != "", goName: f.Name,
+			Secret: secret(key), File: secret(key) || strings.HasSuffix(key, "_URL"), goName: f.Name,
 		})
 	}
 	return out
+}
+
+// secret goes by the name, so that nobody can forget to mark a password.
+func secret(key string) bool {
+	return strings.HasSuffix(key, "PASSWORD") || strings.HasSuffix(key, "SECRET") || strings.HasSuffix(key, "TOKEN")
 }
 
 // Setting is a value as it may be shown.

@@ -36,7 +36,7 @@ func Load(src Source) (*Config, error) {
 	for key, v := range src.Flags {
 		values[src.Prefix+key] = v
 	}
-	problems := c.readSecrets(values)
+	problems := c.readSecrets(fields, values)
 	for _, f := range fields {
 		if _, c.set[f.Key] = values[src.Prefix+f.Key]; !c.set[f.Key] && strings.Contains(f.Default, "{") {
 			values[src.Prefix+f.Key] = f.DefaultFor(src.Name)
@@ -58,11 +58,12 @@ func Load(src Source) (*Config, error) {
 
 // readSecrets resolves X_FILE for every secret X: the file's content is the value. Orchestrators hand out secrets
 // as files, which unlike variables do not show up in process listings and crash dumps.
-func (c *Config) readSecrets(values map[string]string) []string {
+func (c *Config) readSecrets(fields []Field, values map[string]string) []string {
 	var problems []string
-	for _, f := range Fields() {
+	for _, f := range fields {
 		path, ok := values[c.prefix+f.Key+"_FILE"]
-		if !ok || !f.File {
+		own := slices.ContainsFunc(fields, func(o Field) bool { return o.Key == f.Key+"_FILE" })
+		if !ok || !f.File || own { // own: the package reads that file itself
 			continue
 		}
 		delete(values, c.prefix+f.Key+"_FILE")
@@ -97,8 +98,19 @@ func (c *Config) parse(group any, values map[string]string) []string {
 	}
 	var problems []string
 	for _, e := range all.Errors {
-		var bad env.ParseError
-		if !errors.As(e, &bad) {
+		var (
+			unset env.VarIsNotSetError
+			empty env.EmptyVarError
+			bad   env.ParseError
+		)
+		switch {
+		case errors.As(e, &unset):
+			problems = append(problems, c.name(strings.TrimPrefix(unset.Key, c.prefix))+": must be set")
+			continue
+		case errors.As(e, &empty):
+			problems = append(problems, c.name(strings.TrimPrefix(empty.Key, c.prefix))+": must not be empty")
+			continue
+		case !errors.As(e, &bad):
 			problems = append(problems, e.Error())
 			continue
 		}

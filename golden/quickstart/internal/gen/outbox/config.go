@@ -16,18 +16,18 @@ const (
 
 // Config tunes the relay. The defaults suit most services; a zero field takes its default.
 type Config struct {
-	Batch       int           `env:"RELAY_BATCH" envDefault:"500"`           // rows a fetch asks for
-	Held        int           `env:"RELAY_HELD" envDefault:"4000"`           // rows in memory, all lanes together
-	HeldBytes   int           `env:"RELAY_HELD_BYTES" envDefault:"33554432"` // their payload
-	Lanes       int           `env:"RELAY_LANES" envDefault:"2"`             // loops that share the shards
-	LeaseTTL    time.Duration `env:"RELAY_LEASE_TTL" envDefault:"15s"`
-	PollMin     time.Duration `env:"RELAY_POLL_MIN" envDefault:"50ms"`  // between fetches after activity
-	PollMax     time.Duration `env:"RELAY_POLL_MAX" envDefault:"1s"`    // between fetches when idle
-	RetryMin    time.Duration `env:"RELAY_RETRY_MIN" envDefault:"50ms"` // first pause after a failure
-	RetryMax    time.Duration `env:"RELAY_RETRY_MAX" envDefault:"5s"`   // longest pause
-	MaxAttempts int           `env:"RELAY_MAX_ATTEMPTS" envDefault:"3"` // refusals before a message is a dead letter
-	OnDead      string        `env:"RELAY_ON_DEAD" envDefault:"block_key"`
-	Drain       time.Duration `env:"RELAY_DRAIN" envDefault:"5s"` // wait for answers at shutdown
+	Batch       int           `env:"RELAY_BATCH" envDefault:"500" help:"relay: rows a fetch asks for"`
+	Held        int           `env:"RELAY_HELD" envDefault:"4000" help:"relay: rows in memory, all lanes together"`
+	HeldBytes   int           `env:"RELAY_HELD_BYTES" envDefault:"33554432" help:"relay: their payload"`
+	Lanes       int           `env:"RELAY_LANES" envDefault:"2" help:"relay: loops that share the shards"`
+	LeaseTTL    time.Duration `env:"RELAY_LEASE_TTL" envDefault:"15s" help:"relay: how long a shard stays with a relay that has gone silent"`
+	PollMin     time.Duration `env:"RELAY_POLL_MIN" envDefault:"50ms" help:"relay: between fetches after activity"`
+	PollMax     time.Duration `env:"RELAY_POLL_MAX" envDefault:"1s" help:"relay: between fetches when idle"`
+	RetryMin    time.Duration `env:"RELAY_RETRY_MIN" envDefault:"50ms" help:"relay: first pause after a failure"`
+	RetryMax    time.Duration `env:"RELAY_RETRY_MAX" envDefault:"5s" help:"relay: longest pause"`
+	MaxAttempts int           `env:"RELAY_MAX_ATTEMPTS" envDefault:"3" help:"relay: refusals before a message is a dead letter"`
+	OnDead      string        `env:"RELAY_ON_DEAD" envDefault:"block_key" help:"relay: block_key: later events of its key wait for an operator; skip: they go on"`
+	Drain       time.Duration `env:"RELAY_DRAIN" envDefault:"5s" help:"relay: wait for answers at shutdown"`
 }
 
 // withDefaults fills zero fields in and checks the rest.

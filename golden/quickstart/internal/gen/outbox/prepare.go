@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"go.opentelemetry.io/otel/trace"
@@ -60,12 +61,20 @@ func check(m Message) error {
 	case len(m.Payload) > MaxPayload:
 		return fmt.Errorf("%w: %s of %d bytes, at most %d", ErrTooLarge, m.Type, len(m.Payload), MaxPayload)
 	}
+	for _, s := range []string{m.Topic, m.Key, m.Type} {
+		if !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
+			return fmt.Errorf("%w: %q is not text", ErrInvalid, s)
+		}
+	}
 	size := 0
 	for name, value := range m.Headers {
 		if reserved(name) {
 			return fmt.Errorf("%w: header name %q is empty or reserved", ErrInvalid, name)
 		}
 		size += len(name) + len(value)
+		if !utf8.ValidString(name+value) || strings.ContainsRune(name+value, 0) {
+			return fmt.Errorf("%w: header %q is not text", ErrInvalid, name)
+		}
 	}
 	if size > MaxHeaders {
 		return fmt.Errorf("%w: headers of %d bytes, at most %d", ErrTooLarge, size, MaxHeaders)

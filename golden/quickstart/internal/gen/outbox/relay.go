@@ -7,101 +7,213 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
 	"go.opentelemetry.io/otel/metric"
 )
 
-// Relay publishes the rows of a Queue through a Publisher.
+// Relay publishes the rows of a Queue through a Publisher. It runs beside the service, any number of them on one
+// database.
 type Relay struct {
-	q     Queue
-	p     Publisher
-	cfg   Config
-	log   *slog.Logger
-	owner string
-	wake  chan struct{}
+	q         Queue
+	p         Publisher
+	pipelines bool
+	cfg       Config
+	log       *slog.Logger
+	owner     string
+	metrics   *metrics
+	lanes     []*lane
+
+	mu       sync.Mutex
+	shards   map[int16]Lease // owned
+	stats    Stats
+	failures map[string]Failure
 }
 
-// NewRelay returns a relay that does nothing until Run.
-func NewRelay(q Queue, p Publisher, cfg Config, log *slog.Logger, _ metric.Meter) (*Relay, error) {
+// NewRelay returns a relay that does nothing until Run. Its counters go to meter.
+func NewRelay(q Queue, p Publisher, cfg Config, log *slog.Logger, meter metric.Meter) (*Relay, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	id, err := uuid.NewV7()
+	// Random, so that two processes with one configuration are two relays.
+	id, err := uuid.NewRandom()
 	if err != nil {
 		return nil, fmt.Errorf("relay id: %w", err)
 	}
-	return &Relay{q: q, p: p, cfg: cfg, log: log, owner: id.String(), wake: make(chan struct{}, 1)}, nil
+	r := &Relay{q: q, p: p, pipelines: p.Pipelines(), cfg: cfg, log: log, owner: id.String(),
+		shards: make(map[int16]Lease), failures: make(map[string]Failure)}
+	if r.metrics, err = newMetrics(meter); err != nil {
+		return nil, fmt.Errorf("relay metrics: %w", err)
+	}
+	for range cfg.Lanes {
+		r.lanes = append(r.lanes, newLane(r))
+	}
+	return r, nil
 }
 
-// Wake tells the relay that rows were committed. It never blocks.
+// Wake tells the relay that rows were committed, so that they need not wait for the next poll. It never blocks,
+// and many calls within a millisecond cost one fetch. Polling alone is what guarantees delivery: rows committed by
+// another process, or by one that died before it could wake anybody, are found by it.
 func (r *Relay) Wake() {
-	select {
-	case r.wake <- struct{}{}:
-	default:
+	for _, l := range r.lanes {
+		l.inbox.put(func(in *inbox) { in.woken = true })
 	}
 }
 
-// Run publishes until ctx is done, then waits for the broker's answers, deletes what was accepted, and gives up
-// its shards.
+// Run publishes until ctx is done. Then it fetches and sends no more, waits for the broker's answers, deletes what
+// was accepted, all that for at most the configured drain time, and gives up its shards. What remains in the outbox
+// is published by another relay or at the next start. Run may be called once.
 func (r *Relay) Run(ctx context.Context) error {
-	for ctx.Err() == nil {
-		n, err := r.round(ctx)
-		if err != nil {
-			r.log.WarnContext(ctx, "relay", "error", err)
+	unregister, err := r.metrics.observe(r)
+	if err != nil {
+		return fmt.Errorf("relay metrics: %w", err)
+	}
+	defer unregister()
+
+	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(r.cfg.Drain, cancel)
+		context.AfterFunc(hard, func() { timer.Stop() })
+	})
+	defer stop()
+
+	var wg sync.WaitGroup
+	for _, l := range r.lanes {
+		wg.Go(func() { l.run(ctx, hard) })
+	}
+	wg.Go(func() { r.keepLeases(ctx) })
+	wg.Go(func() { r.keepStats(ctx) })
+	wg.Wait()
+	return r.release(context.WithoutCancel(ctx))
+}
+
+// Drain runs the relay until its share of the outbox is empty but for blocked keys, or ctx is done. It is Run for
+// a command that ends.
+func (r *Relay) Drain(ctx context.Context) error {
+	run, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- r.Run(run) }()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-done:
+			if err == nil {
+				err = ctx.Err()
+			}
+			return err
+		case <-tick.C:
+			if r.empty() {
+				cancel()
+				return <-done
+			}
 		}
-		if n > 0 && err == nil {
-			continue
+	}
+}
+
+func (r *Relay) empty() bool {
+	for _, l := range r.lanes {
+		if !l.empty.Load() {
+			return false
+		}
+	}
+	return true
+}
+
+// keepLeases renews the leases three times within their life, and hands them to the lanes. A lane stops sending on
+// its own when a lease runs out, so a database that is away costs nothing but time.
+func (r *Relay) keepLeases(ctx context.Context) {
+	failed := 0
+	for {
+		pause := r.cfg.LeaseTTL / 3
+		if err := r.renew(ctx); err != nil && ctx.Err() == nil {
+			failed++
+			r.failure("lease", err)
+			pause = min(pause, backoff(failed, &r.cfg))
+		} else {
+			failed = 0
 		}
 		select {
 		case <-ctx.Done():
-		case <-r.wake:
-		case <-time.After(r.cfg.PollMin):
+			return
+		case <-time.After(jitter(pause)):
 		}
+	}
+}
+
+func (r *Relay) renew(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.LeaseTTL)
+	defer cancel()
+	leases, err := r.q.Lease(ctx, r.owner, r.cfg.LeaseTTL)
+	if err != nil {
+		return err
+	}
+	owned := make(map[int16]Lease, len(leases))
+	byLane := make([][]Lease, len(r.lanes))
+	for _, s := range leases {
+		owned[s.Shard] = s
+		// A shard has one lane, so a key has one.
+		i := int(uint16(s.Shard)) % len(r.lanes)
+		byLane[i] = append(byLane[i], s)
+	}
+	r.mu.Lock()
+	lost := 0
+	for shard := range r.shards {
+		if _, ok := owned[shard]; !ok {
+			lost++
+		}
+	}
+	r.shards = owned
+	r.mu.Unlock()
+	r.metrics.leasesLost(lost)
+	for i, l := range r.lanes {
+		l.inbox.put(func(in *inbox) { in.leases, in.leased = byLane[i], true })
 	}
 	return nil
 }
 
-func (r *Relay) round(ctx context.Context) (int, error) {
-	leases, err := r.q.Lease(ctx, r.owner, r.cfg.LeaseTTL)
-	if err != nil {
-		return 0, err
+func (r *Relay) release(ctx context.Context) error {
+	r.mu.Lock()
+	leases := make([]Lease, 0, len(r.shards))
+	for _, s := range r.shards {
+		leases = append(leases, s)
 	}
-	recs, err := r.q.Fetch(ctx, Page{Owner: r.owner, Leases: leases, Limit: r.cfg.Batch})
-	if err != nil {
-		return 0, err
+	clear(r.shards)
+	r.mu.Unlock()
+	if len(leases) == 0 {
+		return nil
 	}
-	var acked []int64
-	for i := range recs {
-		done := make(chan error, 1)
-		r.p.Publish(ctx, &recs[i].Message, func(err error) { done <- err })
-		if err = <-done; err != nil {
-			break
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if err := r.q.Release(ctx, r.owner, leases); err != nil {
+		return fmt.Errorf("release outbox shards: %w", err) // they run out by themselves
+	}
+	return nil
+}
+
+// keepStats reads the state of the whole outbox now and then, for metrics and Status.
+func (r *Relay) keepStats(ctx context.Context) {
+	const every = 5 * time.Second
+	for {
+		opCtx, cancel := context.WithTimeout(ctx, every)
+		stats, err := r.q.Stats(opCtx)
+		cancel()
+		if err == nil {
+			r.mu.Lock()
+			r.stats = stats
+			r.mu.Unlock()
+		} else if ctx.Err() == nil {
+			r.failure("stats", err)
 		}
-		acked = append(acked, recs[i].Row)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(jitter(every)):
+		}
 	}
-	if derr := r.q.Delete(context.WithoutCancel(ctx), acked); derr != nil {
-		return len(acked), derr
-	}
-	return len(acked), err
 }
-
-// Status is what /statusz shows of the relay.
-type Status struct {
-	Stats  Stats
-	Shards int // owned by this process
-	Held   int // rows in memory
-	Errors []Failure
-}
-
-// Failure is the last error of one kind.
-type Failure struct {
-	What  string // what the relay was doing
-	Error string
-	At    time.Time
-}
-
-// Status returns a snapshot.
-func (r *Relay) Status() Status { return Status{} }

@@ -27,6 +27,7 @@ type call struct {
 	method *method
 	start  time.Time
 	id     string
+	header [1]string  // the id as metadata wants it
 	span   trace.Span // nil unless it records
 }
 
@@ -58,8 +59,9 @@ func (c *chain) identify(call *call) {
 		call.id = c.newID()
 	}
 	if ts := grpc.ServerTransportStreamFromContext(ctx); ts != nil {
-		// It fails only when headers are out already, which no one did before this interceptor.
-		_ = ts.SetHeader(metadata.MD{requestIDHeader: {call.id}})
+		call.header[0] = call.id
+		// It fails only when headers are out already, and nothing has run before this interceptor.
+		_ = ts.SetHeader(metadata.MD{requestIDHeader: call.header[:]})
 	}
 	if call.method.exempt {
 		return

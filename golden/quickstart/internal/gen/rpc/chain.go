@@ -227,21 +227,20 @@ func (c *chain) access(call *call, code codes.Code, elapsed time.Duration, err e
 	}
 	method := slog.String("method", call.method.name)
 	result := slog.String("code", codeName(code))
-	ms := slog.Float64("ms", float64(elapsed.Microseconds())/1000)
+	took := slog.Int64("duration_us", elapsed.Microseconds())
 	if err == nil {
-		c.log.LogAttrs(call, level, "call", method, result, ms)
+		c.log.LogAttrs(call, level, "call", method, result, took)
 		return
 	}
-	var p *panicError
-	if errors.As(err, &p) {
-		c.log.LogAttrs(call, level, "call", method, result, ms, slog.Any("error", err), slog.String("stack", string(p.stack)))
+	if p, ok := errors.AsType[*panicError](err); ok {
+		c.log.LogAttrs(call, level, "call", method, result, took, slog.Any("error", err), slog.String("stack", string(p.stack)))
 		return
 	}
 	text := err.Error()
-	if st, ok := err.(interface{ GRPCStatus() *status.Status }); ok {
+	if st, ok := err.(interface{ GRPCStatus() *status.Status }); ok && st.GRPCStatus().Code() == code {
 		text = st.GRPCStatus().Message() // its Error repeats the code
 	}
-	c.log.LogAttrs(call, level, "call", method, result, ms, slog.String("error", text))
+	c.log.LogAttrs(call, level, "call", method, result, took, slog.String("error", text))
 }
 
 // levelOf is how loud a call's end is: an error when the service is at fault, a warning when it or something

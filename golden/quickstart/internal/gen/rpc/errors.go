@@ -50,13 +50,17 @@ func (c *chain) translate(call *call, err error) (codes.Code, error) {
 		if st := withStatus.GRPCStatus(); st.Code() != codes.OK {
 			return st.Code(), st.Err()
 		}
-	case errors.Is(err, context.DeadlineExceeded):
-		return codes.DeadlineExceeded, status.Error(codes.DeadlineExceeded, "deadline exceeded")
-	case errors.Is(err, context.Canceled):
-		return codes.Canceled, status.Error(codes.Canceled, "cancelled")
-	case c.classify != nil:
-		if code, ok := c.classify(err); ok {
-			return code, status.Error(code, "temporarily unavailable (request "+call.id+")")
+	default:
+		if c.classify != nil {
+			if code, ok := c.classify(err); ok {
+				return code, status.Error(code, "temporarily unavailable (request "+call.id+")")
+			}
+		}
+		if errors.Is(err, context.DeadlineExceeded) {
+			return codes.DeadlineExceeded, status.Error(codes.DeadlineExceeded, "deadline exceeded")
+		}
+		if errors.Is(err, context.Canceled) {
+			return codes.Canceled, status.Error(codes.Canceled, "cancelled")
 		}
 	}
 	return codes.Internal, status.Error(codes.Internal, "internal error (request "+call.id+")")

@@ -52,8 +52,6 @@ type Server struct {
 	certs  *certificates // nil without TLS
 
 	serving sync.Once
-	stopped chan struct{}
-	stop    sync.Once
 }
 
 // New makes a server. With TLS files set it reads them, and fails when they cannot be used.
@@ -62,7 +60,7 @@ func New(cfg Config, opts Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: opts.Log, chain: c, health: health.NewServer(), stopped: make(chan struct{})}
+	s := &Server{cfg: cfg, log: opts.Log, chain: c, health: health.NewServer()}
 	options := []grpc.ServerOption{
 		grpc.UnaryInterceptor(c.unary),
 		grpc.StreamInterceptor(c.stream),
@@ -89,7 +87,7 @@ func New(cfg Config, opts Options) (*Server, error) {
 	}
 	s.Server = grpc.NewServer(append(options, opts.Extra...)...)
 	healthpb.RegisterHealthServer(s.Server, s.health)
-	s.health.Shutdown() // nothing is served before SetServing
+	s.health.SetServingStatus("", healthpb.HealthCheckResponse_NOT_SERVING) // until SetServing
 	if cfg.Reflection {
 		reflection.Register(s.Server)
 	}
@@ -132,12 +130,11 @@ func (s *Server) InFlight() (calls, streams int64) {
 }
 
 // SetServing publishes through the health service whether calls are welcome, for the server as a whole and
-// for each service. After Drain it has no effect.
+// for each service registered so far. Before the first call of it services are unknown; after Drain it has no effect.
 func (s *Server) SetServing(ok bool) {
 	st := healthpb.HealthCheckResponse_NOT_SERVING
 	if ok {
 		st = healthpb.HealthCheckResponse_SERVING
-		s.health.Resume()
 	}
 	s.health.SetServingStatus("", st)
 	for name := range s.GetServiceInfo() {

@@ -54,6 +54,10 @@ type noteHandler struct {
 	last *LastErrors
 }
 
+func (h *noteHandler) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelError || h.Handler.Enabled(ctx, level)
+}
+
 func (h *noteHandler) Handle(ctx context.Context, r slog.Record) error {
 	if r.Level >= slog.LevelError {
 		e := LoggedError{Time: r.Time, Message: r.Message}
@@ -64,6 +68,9 @@ func (h *noteHandler) Handle(ctx context.Context, r slog.Record) error {
 			return true
 		})
 		h.last.add(e)
+	}
+	if !h.Handler.Enabled(ctx, r.Level) {
+		return nil
 	}
 	return h.Handler.Handle(ctx, r)
 }

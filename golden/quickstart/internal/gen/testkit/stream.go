@@ -48,7 +48,11 @@ func (s *Stream[Req, Res]) Send(res *Res) error {
 // SendAndClose keeps the one answer of a client stream.
 func (s *Stream[Req, Res]) SendAndClose(res *Res) error { return s.Send(res) }
 
-// SetHeader, SendHeader and SetTrailer take metadata and forget it.
-func (s *Stream[Req, Res]) SetHeader(metadata.MD) error  { return nil }
+// SetHeader forgets its metadata.
+func (s *Stream[Req, Res]) SetHeader(metadata.MD) error { return nil }
+
+// SendHeader forgets its metadata.
 func (s *Stream[Req, Res]) SendHeader(metadata.MD) error { return nil }
-func (s *Stream[Req, Res]) SetTrailer(metadata.MD)       {}
+
+// SetTrailer forgets its metadata.
+func (s *Stream[Req, Res]) SetTrailer(metadata.MD) {}

@@ -80,4 +80,7 @@ func defaults(t testing.TB) *config.Config {
 }
 
 // Log is a logger that shows what the service logged when the test fails.
-func Log(t testing.TB) *slog.Logger { return slog.New(slog.NewTextHandler(t.Output(), nil)) }
+func Log(t testing.TB) *slog.Logger {
+	t.Helper()
+	return slog.New(slog.NewTextHandler(t.Output(), nil))
+}
