@@ -86,7 +86,9 @@ func run(ctx context.Context, args []string, out, progress io.Writer) (err error
 	if o.svcgen == "" {
 		_, _ = fmt.Fprintln(progress, "building svcgen")
 		o.svcgen = filepath.Join(work, "svcgen")
-		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", o.svcgen, "github.com/svcgen/svcgen")
+		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", o.svcgen,
+			// As a release: a development build does not trust its own version, and always looks closer.
+			"-ldflags", "-X github.com/svcgen/svcgen/generator/cli.release=v0.0.0-bench", "github.com/svcgen/svcgen")
 		if text, err := build.CombinedOutput(); err != nil {
 			return fmt.Errorf("build svcgen: %w\n%s", err, text)
 		}

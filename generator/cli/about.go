@@ -14,8 +14,15 @@ import (
 // devel is the version of a svcgen that was built from changed or unknown sources.
 const devel = "devel"
 
+// release is the version of a build that is not made by go install module@version. It is set by the linker, with
+// -ldflags "-X github.com/svcgen/svcgen/generator/cli.release=v1.2.3", and by nothing else.
+var release string
+
 // version is the module version svcgen was built from.
 func version() string {
+	if release != "" {
+		return release
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok || !strings.HasPrefix(info.Main.Version, "v") || strings.HasSuffix(info.Main.Version, "+dirty") {
 		return devel
