@@ -15,7 +15,6 @@ import (
 // database.
 type Relay struct {
 	q         Queue
-	waker     Waker // nil where the queue is none
 	p         Publisher
 	pipelines bool
 	cfg       Config
