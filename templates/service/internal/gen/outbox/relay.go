@@ -99,41 +99,8 @@ func (r *Relay) Run(ctx context.Context) error {
 		wg.Go(func() { r.waker.Listen(ctx, r.woken) })
 	}
 	wg.Wait()
-	return r.release(context.WithoutCancel(ctx))
-}
-
-// Drain runs the relay until its share of the outbox is empty but for blocked keys, or ctx is done. It is Run for
-// a command that ends.
-func (r *Relay) Drain(ctx context.Context) error {
-	run, cancel := context.WithCancel(ctx)
-	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- r.Run(run) }()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case err := <-done:
-			if err == nil {
-				err = ctx.Err()
-			}
-			return err
-		case <-tick.C:
-			if r.empty() {
-				cancel()
-				return <-done
-			}
-		}
-	}
-}
-
-func (r *Relay) empty() bool {
-	for _, l := range r.lanes {
-		if !l.empty.Load() {
-			return false
-		}
-	}
-	return true
+	r.release(context.WithoutCancel(ctx))
+	return nil
 }
 
 // woken is told by another process.
@@ -219,7 +186,8 @@ func (r *Relay) renew(ctx context.Context) (int, error) {
 	return len(leases), nil
 }
 
-func (r *Relay) release(ctx context.Context) error {
+// release gives the shards up. If that fails they run out by themselves.
+func (r *Relay) release(ctx context.Context) {
 	r.mu.Lock()
 	leases := make([]Lease, 0, len(r.shards))
 	for _, s := range r.shards {
@@ -228,14 +196,13 @@ func (r *Relay) release(ctx context.Context) error {
 	clear(r.shards)
 	r.mu.Unlock()
 	if len(leases) == 0 {
-		return nil
+		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	if err := r.q.Release(ctx, r.owner, leases); err != nil {
-		return fmt.Errorf("release outbox shards: %w", err) // they run out by themselves
+		r.failure("release", err)
 	}
-	return nil
 }
 
 // keepStats reads the state of the whole outbox now and then, for metrics and Status.

@@ -155,22 +155,3 @@ func TestStop(t *testing.T) {
 		w.wg.Wait()
 	})
 }
-
-func TestDrain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, 4)
-		for i := range 300 {
-			w.table.commit(Key{"t", fmt.Sprint(i % 9)})
-		}
-		c := &client{table: w.table, d: w.d, f: faults{outage: .1, dbDelay: ms}, crashed: make(chan struct{})}
-		l := &link{sink: w.sink, d: w.d, f: quiet, wg: &w.wg, inflight: make(map[Key]int)}
-		if err := newRelay(t, c, l, w.cfg).Drain(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if n := len(w.table.rows); n != 0 {
-			t.Errorf("%d rows left", n)
-		}
-		w.wg.Wait()
-		w.check()
-	})
-}

@@ -246,6 +246,37 @@ func TestGivingUp(t *testing.T) {
 	}
 }
 
+// A caller that gives up at the very moment it is given the turn passes it on.
+func TestGivingUpPassesTheTurn(t *testing.T) {
+	db := open(t)
+	c := &db.commit
+	nothing := func(context.Context, *Tx) error { return nil }
+	for range 20 {
+		c.mu.Lock()
+		c.busy = true // the test has the turn
+		c.mu.Unlock()
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- db.InTx(ctx, nothing) }()
+		for c.waiting() == 0 {
+			runtime.Gosched()
+		}
+		c.mu.Lock()
+		cancel()
+		time.Sleep(time.Millisecond) // it wants to leave the queue, for which it needs the lock
+		next := c.queue[0]
+		c.queue = nil
+		next.turn <- nil
+		c.mu.Unlock()
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		ctx, cancel = context.WithTimeout(t.Context(), 10*time.Second)
+		must(t, db.InTx(ctx, nothing))
+		cancel()
+	}
+}
+
 func TestCloseWaits(t *testing.T) {
 	db := open(t)
 	entered := make(chan struct{})
