@@ -77,7 +77,7 @@ func healthcheckCommand(id Identity, t terminal) *cobra.Command {
 		Short: "Exit 0 when the running service is ready; for containers without a shell",
 		Args:  exactly(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := settings(cmd, id, t)
+			cfg, err := clientSettings(cmd, id, t)
 			if err != nil {
 				return err
 			}
