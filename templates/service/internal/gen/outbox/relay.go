@@ -15,6 +15,7 @@ import (
 // database.
 type Relay struct {
 	q         Queue
+	waker     Waker // nil where the queue is none
 	p         Publisher
 	pipelines bool
 	cfg       Config
@@ -22,7 +23,6 @@ type Relay struct {
 	owner     string
 	metrics   *metrics
 	lanes     []*lane
-	waker     Waker         // nil when the queue has none
 	regain    chan struct{} // another relay gave shards up, or wants some
 
 	mu       sync.Mutex
@@ -54,10 +54,10 @@ func NewRelay(q Queue, p Publisher, cfg Config, log *slog.Logger, meter metric.M
 	return r, nil
 }
 
-// Wake tells the relay that rows were committed, so that they need not wait for the next poll. It never blocks,
-// and many calls within a millisecond cost one fetch. Polling alone is what guarantees delivery: rows committed by
-// another process, or by one that died before it could wake anybody, are found by it. Where the queue can, the
-// relays of other processes are woken too, since the rows may be in their shards.
+// Wake tells the relay that this process committed rows, so that they need not wait for the next poll; where the
+// queue can, the relays of other processes hear of it too. It never blocks, and many calls within a millisecond cost
+// one fetch. Polling alone is what guarantees delivery: rows committed by a process that died before it could wake
+// anybody are found by it.
 func (r *Relay) Wake() {
 	r.wakeLanes()
 	if r.waker != nil {

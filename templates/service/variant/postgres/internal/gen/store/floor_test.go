@@ -88,6 +88,7 @@ func floorRun(t *testing.T, broken func(*proof)) (out storetest.Outcome, rose bo
 	}
 	regime := storetest.Quiet
 	regime.Writers, regime.Keys, regime.Relays = 16, 48, 1
+	regime.Patience = 4 * time.Second
 	var queues []*Queue
 	out = regime.Run(t, []storetest.Store{adapter{db}}, func() storetest.Queue {
 		q := ownQueue(t, cfg)
