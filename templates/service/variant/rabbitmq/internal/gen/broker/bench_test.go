@@ -3,7 +3,6 @@ package broker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"testing"
@@ -14,8 +13,9 @@ import (
 	"github.com/svcgen/svcgen/test/rig"
 )
 
-// BenchmarkPublish compares Publish, one message in flight per key as the relay does it, with its raw twin: a sliding
-// window of deferred confirms on one channel, without CloudEvents headers, returns or reconnects.
+// BenchmarkPublish compares Publish, one message in flight per key as the relay does it, with raw twins: a sliding
+// window of deferred confirms on one channel, without returns or reconnects. "raw" sends the same messages, "bare" the
+// payload alone, without CloudEvents headers.
 func BenchmarkPublish(b *testing.B) {
 	url := rig.RabbitMQ(b)
 	const size, window = 500, 256
@@ -37,36 +37,49 @@ func BenchmarkPublish(b *testing.B) {
 				broker.Publish(context.Background(), m, done)
 			})
 		})
-		b.Run(kind+"/raw", func(b *testing.B) {
-			topic := topicOf(b)
-			ch, err := raw(b, url).Channel()
-			must(b, err)
-			must(b, ch.Confirm(false))
-			flight := make(chan *amqp.DeferredConfirmation, window)
-			var settled sync.WaitGroup
-			var failed error
-			settled.Go(func() {
-				for c := range flight {
-					if !c.Wait() {
-						failed = errors.New("nack")
+		for _, twin := range []string{"raw", "bare"} {
+			b.Run(kind+"/"+twin, func(b *testing.B) {
+				topic := topicOf(b)
+				benchRaw(b, url, window, func() (string, amqp.Publishing) {
+					m := message(topic, "k")
+					m.ID, m.Payload = uuid.New(), make([]byte, size)
+					if twin == "raw" {
+						return topic, publishing(m, testSource)
 					}
-				}
-			})
-			b.ResetTimer()
-			for n := range b.N {
-				c, err := ch.PublishWithDeferredConfirm(topic, testType, false, false, amqp.Publishing{
-					DeliveryMode: amqp.Persistent, MessageId: fmt.Sprint(n), Body: make([]byte, size),
+					return topic, amqp.Publishing{DeliveryMode: amqp.Persistent, MessageId: m.ID.String(), Body: m.Payload}
 				})
-				must(b, err)
-				flight <- c
-			}
-			close(flight)
-			settled.Wait()
-			b.StopTimer()
-			must(b, failed)
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
-		})
+			})
+		}
 	}
+}
+
+func benchRaw(b *testing.B, url string, window int, next func() (string, amqp.Publishing)) {
+	b.Helper()
+	ch, err := raw(b, url).Channel()
+	must(b, err)
+	must(b, ch.Confirm(false))
+	flight := make(chan *amqp.DeferredConfirmation, window)
+	var settled sync.WaitGroup
+	var failed error
+	settled.Go(func() {
+		for c := range flight {
+			if !c.Wait() {
+				failed = errors.New("nack")
+			}
+		}
+	})
+	b.ResetTimer()
+	for range b.N {
+		topic, p := next()
+		c, err := ch.PublishWithDeferredConfirm(topic, testType, false, false, p)
+		must(b, err)
+		flight <- c
+	}
+	close(flight)
+	settled.Wait()
+	b.StopTimer()
+	must(b, failed)
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
 }
 
 // drive keeps one message of each key in flight until b.N are done.
