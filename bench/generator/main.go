@@ -94,14 +94,12 @@ func run(ctx context.Context, args []string, out, progress io.Writer) (err error
 		}
 	}
 	b := bench{work: work, tools: find(o.svcgen), rounds: o.rounds, seed: o.seed, progress: progress}
-	if err := b.all(ctx, sizes); err != nil {
-		return err
-	}
-	if o.json {
-		return b.writeJSON(out)
+	measured := b.all(ctx, sizes)
+	if o.json { // what was measured before an interrupt is worth having
+		return errors.Join(measured, b.writeJSON(out))
 	}
 	b.writeText(out)
-	return nil
+	return measured
 }
 
 // choose picks sizes by name.

@@ -88,6 +88,7 @@ func (b *bench) one(ctx context.Context, s size, order *rand.Rand) error {
 			all[i].Failed = err.Error()
 		}
 	}
+	b.series = append(b.series, all...)
 	rounds := b.rounds
 	if s.total() > 1000 {
 		rounds = min(rounds, 3)
@@ -109,7 +110,6 @@ func (b *bench) one(ctx context.Context, s size, order *rand.Rand) error {
 			all[i].Samples = append(all[i].Samples, m)
 		}
 	}
-	b.series = append(b.series, all...)
 	return os.RemoveAll(scratch) // ten thousand methods are a large tree
 }
 

@@ -28,6 +28,9 @@ func (b *bench) writeText(out io.Writer) {
 			printf(w, "  %s\tfailed: %s\n", s.Job, s.Failed)
 			continue
 		}
+		if len(s.Samples) == 0 {
+			continue
+		}
 		printf(w, "  %s\t%s\t%s\t%.0f\t%d\n", s.Job,
 			times(spreadOf(s.Samples, func(s sample) time.Duration { return s.Wall })),
 			times(spreadOf(s.Samples, func(s sample) time.Duration { return s.CPU })),

@@ -37,6 +37,9 @@ func corpus(t testing.TB) map[string][]ir.ProtoFile {
 			t.Fatal(err)
 		}
 		for _, root := range roots {
+			if !isDir(root) { // a README
+				continue
+			}
 			name := filepath.Base(root)
 			if sub := filepath.Join(root, "proto"); isDir(sub) {
 				root = sub
