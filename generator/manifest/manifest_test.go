@@ -98,7 +98,7 @@ func TestHostile(t *testing.T) {
 		"alias bomb":           {"a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\n" + valid, `f:1:1: unknown key "a"`},
 		"deep nesting":         {"proto: " + strings.Repeat("[", 20000), ""},
 		"deep block nesting":   {strings.Repeat("- ", 20000), ""},
-		"a million keys":       {strings.Repeat("a: 1\n", 50000), `f:1:1: module is missing`},
+		"very many keys":       {strings.Repeat("a: 1\n", 5000), `f:1:1: module is missing`},
 		"number beyond limits": {"version: 1e400\n" + valid, `f:1:10: version is 1, not "1e400"`},
 		"octal":                {"version: 01\n" + valid, `f:1:10: version is 1, not "01"`},
 	} {
