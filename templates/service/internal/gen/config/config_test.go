@@ -79,6 +79,18 @@ func TestLoadReportsAll(t *testing.T) {
 	}
 }
 
+// TestClientNeedsNoSecrets calls the running service from where its secrets are not mounted.
+func TestClientNeedsNoSecrets(t *testing.T) {
+	src := Source{Name: "n", Prefix: "N_", Environ: []string{"N_DATABASE_URL_FILE=/run/secrets/none"}}
+	if _, err := Load(src); err == nil {
+		t.Error("the service starts without its secret")
+	}
+	src.Client = true
+	if _, err := Load(src); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestFieldsAreComplete keeps the settings fit for people: every one has one name, one flag and a line of help.
 func TestFieldsAreComplete(t *testing.T) {
 	seen := map[string]bool{}
@@ -102,6 +114,7 @@ func TestRedaction(t *testing.T) {
 		{"postgres://app:p@55:w0rd@db/x", "w0rd", "@db/x"},
 		{"app:pa55w0rd@tcp(db:3306)/x", "pa55w0rd", "tcp(db:3306)/x"},
 		{"host=db user=app password=pa55w0rd dbname=x", "pa55w0rd", "dbname=x"},
+		{"host=db user=app password='2 pa55w0rd' dbname=x", "pa55w0rd", "dbname=x"},
 		{"postgres://db/x?user=app&password=pa55w0rd", "pa55w0rd", "user=app"},
 		{"amqps://app:pa55w0rd@mq/vhost", "pa55w0rd", "mq/vhost"},
 		{"sample.db", "pa55w0rd", "sample.db"},
