@@ -2,8 +2,10 @@ package app
 
 import (
 	"context"
+	"database/sql/driver"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"path/filepath"
@@ -15,12 +17,14 @@ import (
 
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
 	samplev1 "github.com/svcgen/svcgen/templates/service/gen/sample/v1"
 	"github.com/svcgen/svcgen/templates/service/internal/gen/admin"
 	"github.com/svcgen/svcgen/templates/service/internal/gen/config"
+	"github.com/svcgen/svcgen/templates/service/internal/gen/store"
 	"github.com/svcgen/svcgen/templates/service/internal/gen/testkit"
 	"github.com/svcgen/svcgen/templates/service/internal/sample"
 )
@@ -286,5 +290,25 @@ func TestOpenInterrupted(t *testing.T) {
 	}, Options{Log: testkit.Log(t)})
 	if !closed || err == nil || strings.Contains(err.Error(), "close dependency") {
 		t.Errorf("closed %t, error %v", closed, err)
+	}
+}
+
+func TestClassify(t *testing.T) {
+	tests := []struct {
+		name string
+		err  error
+		code codes.Code
+		told bool
+	}{
+		{"database away", driver.ErrBadConn, codes.Unavailable, true},
+		{"commit cut off", fmt.Errorf("%w: %w", store.ErrCommitUnknown, driver.ErrBadConn), codes.Unknown, true}, // must not look safe to repeat
+		{"anything else", errors.New("secret"), codes.Internal, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if code, text := classify(tt.err); code != tt.code || (text != "") != tt.told {
+				t.Errorf("%v %q, want %v", code, text, tt.code)
+			}
+		})
 	}
 }

@@ -50,7 +50,7 @@ func TestErrors(t *testing.T) {
 		},
 		{"deadline", func() error { return fmt.Errorf("%w: secret", context.DeadlineExceeded) }, codes.DeadlineExceeded, "deadline exceeded", "secret"},
 		{"cancelled", func() error { return fmt.Errorf("%w: secret", context.Canceled) }, codes.Canceled, "cancelled", "secret"},
-		{"classified", func() error { return errBackend }, codes.Unavailable, "temporarily unavailable (request ID)", "10.0.0.7"},
+		{"classified", func() error { return errBackend }, codes.Unavailable, "try again (request ID)", "10.0.0.7"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -58,8 +58,11 @@ func TestErrors(t *testing.T) {
 			opts := Options{
 				Log:   telemetry.NewLogger(&log, slog.LevelInfo, false, RequestID),
 				NewID: func() string { return "ID" },
-				Classify: func(err error) (codes.Code, bool) {
-					return codes.Unavailable, errors.Is(err, errBackend)
+				Classify: func(err error) (codes.Code, string) {
+					if errors.Is(err, errBackend) {
+						return codes.Unavailable, "try again"
+					}
+					return codes.OK, ""
 				},
 			}
 			_, client, _ := start(t, testConfig(), opts, &notes{
