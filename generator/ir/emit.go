@@ -38,7 +38,9 @@ func (r *resolver) emit(services []RPCService, ev Event, msg protoreflect.Messag
 		r.list.Add(pos, fmt.Sprintf("leave it out of on and call events.%s where the handler knows that it happened", ev.Func),
 			"%s is a streaming method, whose stub cannot tell when to emit", name)
 	default:
-		found[0].Emits = append(found[0].Emits, Emit{Event: ev, Fields: r.copies(found[0].Input.Proto, msg)})
+		m := found[0]
+		m.Emits = append(m.Emits, Emit{Event: ev, Fields: r.copies(m.Input.Proto, msg)})
+		m.Answer = r.copies(m.Input.Proto, r.find(m.Output.Proto))
 	}
 }
 
@@ -58,17 +60,17 @@ func lastElems(name string, n int) string {
 	return strings.Join(parts[max(len(parts)-n, 0):], ".")
 }
 
-// copies are the fields of an event that a request of the given type can fill: same name, same type. Where the
-// event has no exported fields, because the opaque API is in force, there are none.
-func (r *resolver) copies(request string, event protoreflect.MessageDescriptor) []FieldCopy {
+// copies are the fields of a message that a request of the given type can fill: same name, same type. Where the
+// message has no exported fields, because the opaque API is in force, there are none.
+func (r *resolver) copies(request string, msg protoreflect.MessageDescriptor) []FieldCopy {
 	req := r.find(request)
-	if req == nil || opaque(event) {
+	if req == nil || msg == nil || opaque(msg) {
 		return nil
 	}
-	from, to := fieldNames(req), fieldNames(event)
+	from, to := fieldNames(req), fieldNames(msg)
 	var list []FieldCopy
-	for i := range event.Fields().Len() {
-		field := event.Fields().Get(i)
+	for i := range msg.Fields().Len() {
+		field := msg.Fields().Get(i)
 		source := req.Fields().ByName(field.Name())
 		if source == nil || !sameType(source, field) || inOneof(field) {
 			continue

@@ -141,11 +141,10 @@ func describe(svc *ir.Service) string {
 			fmt.Fprintf(&b, "  %s %s(%s) %s, %s, %s\n", m.Kind, m.GoName, m.Input, m.Output, m.File, m.TestFile)
 			comment(&b, "    ", m.Comment)
 			for _, e := range m.Emits {
-				var fields []string
-				for _, f := range e.Fields {
-					fields = append(fields, f.GoName+": "+f.Expr)
-				}
-				fmt.Fprintf(&b, "    emits %s(&%s{%s})\n", e.Event.Func, e.Event.Message, strings.Join(fields, ", "))
+				fmt.Fprintf(&b, "    emits %s(&%s{%s})\n", e.Event.Func, e.Event.Message, copies(e.Fields))
+			}
+			if len(m.Answer) > 0 {
+				fmt.Fprintf(&b, "    answers &%s{%s}\n", m.Output, copies(m.Answer))
 			}
 		}
 	}
@@ -176,4 +175,12 @@ func TestQuickstart(t *testing.T) {
 		t.Errorf("%d methods, want 6", n)
 	}
 	again(t, svc)
+}
+
+func copies(list []ir.FieldCopy) string {
+	var fields []string
+	for _, f := range list {
+		fields = append(fields, f.GoName+": "+f.Expr)
+	}
+	return strings.Join(fields, ", ")
 }

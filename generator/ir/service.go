@@ -98,9 +98,10 @@ type Method struct {
 	Input    TypeRef
 	Output   TypeRef
 	Comment  []string
-	File     string // internal/orders/place_order.go
-	TestFile string // internal/orders/place_order_test.go
-	Emits    []Emit // events its first stub publishes
+	File     string      // internal/orders/place_order.go
+	TestFile string      // internal/orders/place_order_test.go
+	Emits    []Emit      // events its first stub publishes
+	Answer   []FieldCopy // what that stub fills in of Output
 	Pos      diag.Pos
 }
 
@@ -110,7 +111,7 @@ type Emit struct {
 	Fields []FieldCopy
 }
 
-// FieldCopy is GoName: Expr in a literal of the event, for a field of the same name and type in request and event.
+// FieldCopy is GoName: Expr in a literal of an event or answer, for a field that has the same name and type in the request.
 type FieldCopy struct {
 	GoName string
 	Expr   string // on req: req.GetOrderId(), or req.Coupon where the field is a pointer
