@@ -17,8 +17,8 @@ build: ## build bin/svcgen
 
 test: ## everything; starts real servers
 	go vet ./...
-	$(MAKE) test-generator
-	$(RIG) run -- $(MAKE) test-service
+	$(TEST) $(GENERATOR)
+	$(RIG) run -- $(TEST) -race $(SERVICE)
 
 test-generator: ## generator, its scripts, arrows, invariant, goldens built and tested
 	$(TEST) $(GENERATOR)
