@@ -304,8 +304,10 @@ func (q *leases) Lease(ctx context.Context, owner string, ttl time.Duration) ([]
 // bell is a Waker between the relays that share it.
 type bell struct {
 	mu    sync.Mutex
-	wakes []func()
+	wakes []func(leases bool)
 }
+
+var _ Waker = ringing{}
 
 // ringing is a client with a bell. Without shards it leaves all rows to others.
 type ringing struct {
@@ -314,7 +316,7 @@ type ringing struct {
 	idle bool
 }
 
-func (q ringing) Listen(ctx context.Context, wake func()) {
+func (q ringing) Listen(ctx context.Context, wake func(leases bool)) {
 	q.bell.mu.Lock()
 	q.wakes = append(q.wakes, wake)
 	q.bell.mu.Unlock()
@@ -325,7 +327,7 @@ func (q ringing) Notify() {
 	q.bell.mu.Lock()
 	defer q.bell.mu.Unlock()
 	for _, wake := range q.wakes {
-		wake()
+		wake(false)
 	}
 }
 

@@ -48,6 +48,8 @@ type Suite struct {
 	Fresh func(t testing.TB) (open func(t testing.TB) Store)
 	// Leased is true where relays share the shards by leases in the database.
 	Leased bool
+	// Wakes is true where relays tell each other of rows and shards (outbox.Waker).
+	Wakes bool
 }
 
 // Run runs the suite.
@@ -59,6 +61,7 @@ func Run(t *testing.T, s Suite) {
 	t.Run("Leases", s.testLeases)
 	t.Run("Lifecycle", s.testLifecycle)
 	t.Run("Order", s.testOrder)
+	t.Run("Handover", s.testHandover)
 }
 
 // one opens a fresh, migrated database with a table called counter.

@@ -12,19 +12,15 @@ import (
 
 // Config says where the database is and how much of it this process may use.
 type Config struct {
-	// URL is mysql://user:password@host:port/database?param=value, or the Go driver's own user:password@tcp(…)/….
-	URL string `env:"DATABASE_URL,required,notEmpty"`
-	// MaxConns bounds the connections of business transactions. The relay has RelayConns of its own, so that
-	// a pool emptied by slow requests does not hold up events.
-	MaxConns   int `env:"DATABASE_MAX_CONNS" envDefault:"16"`
-	RelayConns int `env:"DATABASE_RELAY_CONNS" envDefault:"3"`
-	// AcquireTimeout is how long a request waits for a free connection before it fails as unavailable.
-	AcquireTimeout time.Duration `env:"DATABASE_ACQUIRE_TIMEOUT" envDefault:"3s"`
-	ConnectTimeout time.Duration `env:"DATABASE_CONNECT_TIMEOUT" envDefault:"3s"`
-	// StatementTimeout ends statements on the server (on MySQL only SELECT has such a limit). A connection that
-	// has been silent for longer than it and a margin is given up.
-	StatementTimeout time.Duration `env:"DATABASE_STATEMENT_TIMEOUT" envDefault:"5s"`
-	LockTimeout      time.Duration `env:"DATABASE_LOCK_TIMEOUT" envDefault:"2s"`
+	URL     string `env:"DATABASE_URL" envDefault:"mysql://root@localhost:3306/{name}" help:"mysql://user:password@host:port/database?param=value, or the Go driver's own user:password@tcp(host:port)/database"`
+	Migrate bool   `env:"DATABASE_MIGRATE" envDefault:"false" help:"apply migrations at start"`
+	// The relay has connections of its own, so that a pool emptied by slow requests does not hold up events.
+	MaxConns         int           `env:"DATABASE_MAX_CONNS" envDefault:"16" help:"connections for requests, at most"`
+	RelayConns       int           `env:"DATABASE_RELAY_CONNS" envDefault:"3" help:"connections for the relay"`
+	AcquireTimeout   time.Duration `env:"DATABASE_ACQUIRE_TIMEOUT" envDefault:"3s" help:"how long a request waits for a free connection before it fails as unavailable"`
+	ConnectTimeout   time.Duration `env:"DATABASE_CONNECT_TIMEOUT" envDefault:"3s" help:"how long connecting may take"`
+	StatementTimeout time.Duration `env:"DATABASE_STATEMENT_TIMEOUT" envDefault:"5s" help:"how long a statement may take; MySQL, unlike MariaDB, limits only SELECT"`
+	LockTimeout      time.Duration `env:"DATABASE_LOCK_TIMEOUT" envDefault:"2s" help:"how long a statement waits for a lock, in whole seconds"`
 }
 
 // silence is how much longer than a statement may take an answer may take to arrive.

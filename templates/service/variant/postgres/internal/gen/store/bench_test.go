@@ -64,7 +64,7 @@ VALUES (1, 'orders', 'k', gen_random_uuid(), 'acme.v1.Placed', $1, '')`, payload
 	for _, clients := range []int{1, 16, 64} {
 		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {
 			cfg := testConfig(rig.Postgres(b))
-			cfg.MaxConns = int32(clients)
+			cfg.MaxConns = clients
 			db := migrated(b, cfg)
 			if _, err := db.pool.Exec(b.Context(), `CREATE TABLE orders (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, customer text, total int)`); err != nil {
 				b.Fatal(err)

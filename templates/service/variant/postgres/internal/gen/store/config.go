@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -13,23 +14,19 @@ import (
 
 // Config says where the database is and how much of it this process may use.
 type Config struct {
-	// URL is a connection URL or a keyword/value string, as libpq takes them.
-	URL string `env:"DATABASE_URL,required,notEmpty"`
-	// MaxConns bounds the connections of business transactions. The relay has RelayConns of its own, so that
-	// a pool emptied by slow requests does not hold up events.
-	MaxConns   int32 `env:"DATABASE_MAX_CONNS" envDefault:"16"`
-	MinConns   int32 `env:"DATABASE_MIN_CONNS" envDefault:"0"`
-	RelayConns int32 `env:"DATABASE_RELAY_CONNS" envDefault:"3"`
-	// AcquireTimeout is how long a request waits for a free connection before it fails as unavailable.
-	AcquireTimeout   time.Duration `env:"DATABASE_ACQUIRE_TIMEOUT" envDefault:"3s"`
-	ConnectTimeout   time.Duration `env:"DATABASE_CONNECT_TIMEOUT" envDefault:"3s"`
-	StatementTimeout time.Duration `env:"DATABASE_STATEMENT_TIMEOUT" envDefault:"5s"`
-	LockTimeout      time.Duration `env:"DATABASE_LOCK_TIMEOUT" envDefault:"2s"`
-	// IdleInTxTimeout ends transactions whose owner has gone quiet while holding locks.
-	IdleInTxTimeout time.Duration `env:"DATABASE_IDLE_IN_TX_TIMEOUT" envDefault:"30s"`
-	// Pooler is set behind a pooler in transaction mode (PgBouncer): no session settings, no LISTEN, no session
-	// locks, no named prepared statements. Set the timeouts on the role instead.
-	Pooler bool `env:"DATABASE_POOLER" envDefault:"false"`
+	URL     string `env:"DATABASE_URL" envDefault:"postgres://localhost:5432/{name}" help:"connection URL, or keywords and values, as libpq takes them"`
+	Migrate bool   `env:"DATABASE_MIGRATE" envDefault:"false" help:"apply migrations at start"`
+	// The relay has connections of its own, so that a pool emptied by slow requests does not hold up events.
+	MaxConns         int           `env:"DATABASE_MAX_CONNS" envDefault:"16" help:"connections for requests, at most"`
+	MinConns         int           `env:"DATABASE_MIN_CONNS" envDefault:"0" help:"connections for requests, kept open"`
+	RelayConns       int           `env:"DATABASE_RELAY_CONNS" envDefault:"3" help:"connections for the relay, beside one that listens"`
+	AcquireTimeout   time.Duration `env:"DATABASE_ACQUIRE_TIMEOUT" envDefault:"3s" help:"how long a request waits for a free connection before it fails as unavailable"`
+	ConnectTimeout   time.Duration `env:"DATABASE_CONNECT_TIMEOUT" envDefault:"3s" help:"how long connecting may take"`
+	StatementTimeout time.Duration `env:"DATABASE_STATEMENT_TIMEOUT" envDefault:"5s" help:"how long a statement may take"`
+	LockTimeout      time.Duration `env:"DATABASE_LOCK_TIMEOUT" envDefault:"2s" help:"how long a statement waits for a lock"`
+	IdleInTxTimeout  time.Duration `env:"DATABASE_IDLE_IN_TX_TIMEOUT" envDefault:"30s" help:"how long a transaction may be quiet while it holds locks"`
+	// Behind a pooler there are no session settings, no LISTEN, no session locks, no floor (queue.go).
+	Pooler bool `env:"DATABASE_POOLER" envDefault:"false" help:"set behind a pooler in transaction mode (PgBouncer); set the timeouts on the role then"`
 }
 
 // business is the pool configuration of InTx.
@@ -38,7 +35,7 @@ func (c Config) business() (*pgxpool.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.MaxConns, p.MinConns = c.MaxConns, c.MinConns
+	p.MaxConns, p.MinConns = size(max(c.MaxConns, 1)), size(c.MinConns)
 	p.AfterConnect = rememberDurability
 	return p, nil
 }
@@ -52,7 +49,7 @@ func (c Config) relay() (*pgxpool.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.MaxConns = max(c.RelayConns, 1)
+	p.MaxConns = size(max(c.RelayConns, 1))
 	if !c.Pooler {
 		for _, name := range []string{"synchronous_commit", "enable_seqscan", "enable_bitmapscan", "jit"} {
 			p.ConnConfig.RuntimeParams[name] = "off"
@@ -84,6 +81,8 @@ func (c Config) base() (*pgxpool.Config, error) {
 	setDefault(p.ConnConfig.RuntimeParams, "idle_in_transaction_session_timeout", c.IdleInTxTimeout)
 	return p, nil
 }
+
+func size(n int) int32 { return int32(min(n, math.MaxInt32)) }
 
 // setDefault leaves what the URL already says.
 func setDefault(params map[string]string, name string, d time.Duration) {

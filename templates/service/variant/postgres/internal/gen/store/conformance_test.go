@@ -16,7 +16,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	storetest.Run(t, storetest.Suite{Leased: true, Fresh: func(t testing.TB) func(testing.TB) storetest.Store {
+	storetest.Run(t, storetest.Suite{Leased: true, Wakes: true, Fresh: func(t testing.TB) func(testing.TB) storetest.Store {
 		cfg := testConfig(rig.Postgres(t))
 		return func(t testing.TB) storetest.Store { return adapter{open(t, cfg)} }
 	}})

@@ -368,7 +368,7 @@ func TestWake(t *testing.T) {
 	heard := map[*Queue]chan struct{}{a: make(chan struct{}, 100), b: make(chan struct{}, 100)}
 	var wg sync.WaitGroup
 	for q, c := range heard {
-		wg.Go(func() { q.Listen(ctx, func() { c <- struct{}{} }) })
+		wg.Go(func() { q.Listen(ctx, func(bool) { c <- struct{}{} }) })
 	}
 	defer wg.Wait()
 	defer cancel()
@@ -390,6 +390,7 @@ func TestWake(t *testing.T) {
 		t.Error("a process heard itself")
 	}
 	leases := leaseAll(t, a, "a")
+	<-heard[b] // somebody wants shards
 	a.Notify() // has all shards: nobody to tell
 	if err := a.Release(ctx, "a", leases.Leases); err != nil {
 		t.Fatal(err)

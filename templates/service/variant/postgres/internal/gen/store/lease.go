@@ -87,6 +87,7 @@ func (q *Queue) take(ctx context.Context, owner string, ttl time.Duration, n int
 	b := &pgx.Batch{}
 	b.Queue(forgetOld, ttl)
 	b.Queue(take, owner, ttl, n)
+	q.wake.queueLeases(b) // whoever has more than a fair share gives some up now
 	res := q.pool.SendBatch(ctx, b)
 	defer func() { err = errors.Join(err, res.Close()) }()
 	if _, err := res.Exec(); err != nil {
@@ -104,7 +105,7 @@ func (q *Queue) Release(ctx context.Context, owner string, leases []outbox.Lease
 	b := &pgx.Batch{}
 	b.Queue(release, owner, shardsOf(leases))
 	b.Queue(leave, owner)
-	q.wake.queue(b)
+	q.wake.queueLeases(b)
 	if err := q.pool.SendBatch(ctx, b).Close(); err != nil {
 		return fmt.Errorf("release leases: %w", err)
 	}

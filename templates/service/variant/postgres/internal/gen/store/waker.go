@@ -4,12 +4,15 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -22,9 +25,11 @@ const (
 	// reconnectAfter is the wait after listening failed.
 	reconnectAfter = time.Second
 
-	// One channel for each schema, since several services may share a database.
+	// One channel for each schema, since several services may share a database. The payload is the sender, and
+	// aboutLeases when it is about them.
 	channelName = `'outbox_' || current_schema()`
 	notify      = `SELECT pg_notify(` + channelName + `, $1)`
+	aboutLeases = " leases"
 )
 
 // waker implements outbox.Waker with LISTEN and NOTIFY, on connections that no business transaction uses.
@@ -53,7 +58,7 @@ func (q *Queue) Notify() {
 }
 
 // Listen implements outbox.Waker.
-func (q *Queue) Listen(ctx context.Context, wake func()) {
+func (q *Queue) Listen(ctx context.Context, wake func(leases bool)) {
 	if q.wake.off {
 		<-ctx.Done()
 		return
@@ -68,17 +73,17 @@ func (q *Queue) Listen(ctx context.Context, wake func()) {
 		}
 		q.wake.log.WarnContext(ctx, "outbox wake-ups interrupted, the relay polls", "error", err)
 		pause(ctx, reconnectAfter)
-		wake() // for what went unheard
+		wake(true) // for what went unheard
 	}
 }
 
 // alone notes whether this process holds every shard.
 func (w *waker) alone(yes bool) { w.solo.Store(yes) }
 
-// queue adds a notification to b, which must not be a business transaction.
-func (w *waker) queue(b *pgx.Batch) {
+// queueLeases adds a notification about leases to b, which must not be a business transaction.
+func (w *waker) queueLeases(b *pgx.Batch) {
 	if !w.off {
-		b.Queue(notify, w.self)
+		b.Queue(notify, w.self+aboutLeases)
 	}
 }
 
@@ -98,8 +103,13 @@ func (w *waker) send(ctx context.Context) {
 }
 
 // listen hears notifications on a connection of its own until that or ctx ends.
-func (w *waker) listen(ctx context.Context, wake func()) error {
-	conn, err := pgx.ConnectConfig(ctx, w.pool.Config().ConnConfig)
+func (w *waker) listen(ctx context.Context, wake func(leases bool)) error {
+	cfg := w.pool.Config().ConnConfig.Copy()
+	// Waiting is not a statement that could be cancelled on the server.
+	cfg.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.DeadlineContextWatcherHandler{Conn: c.Conn()}
+	}
+	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
@@ -121,9 +131,10 @@ func (w *waker) listen(ctx context.Context, wake func()) error {
 		quiet := wait.Err() != nil
 		cancel()
 		switch {
-		case err == nil && n.Payload != w.self:
-			wake()
 		case err == nil:
+			if sender, leases := strings.CutSuffix(n.Payload, aboutLeases); sender != w.self {
+				wake(leases)
+			}
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case quiet:

@@ -1,0 +1,73 @@
+package storetest
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/metric/noop"
+
+	"github.com/svcgen/svcgen/templates/service/internal/gen/outbox"
+)
+
+// nowhere accepts everything at once.
+type nowhere struct{}
+
+func (nowhere) Publish(_ context.Context, _ *outbox.Message, done func(error)) { done(nil) }
+func (nowhere) Pipelines() bool                                                { return true }
+
+// handoverWithin bounds how long the shards of a relay that stops are without one.
+const handoverWithin = 2 * time.Second
+
+// testHandover runs real relays: they come to share the shards, and what one gives up when it stops, another
+// takes soon, long before a lease would have run out.
+func (s Suite) testHandover(t *testing.T) {
+	if !s.Leased {
+		t.Skip("no leases in this database")
+	}
+	open := s.Fresh(t)
+	db := s.migrated(t, open)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	start := func() (*outbox.Relay, context.CancelFunc) {
+		r, err := outbox.NewRelay(opened(t, open).Queue(), nowhere{}, outbox.Config{LeaseTTL: time.Minute},
+			slog.New(slog.DiscardHandler), noop.NewMeterProvider().Meter(""))
+		must(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		wg.Go(func() {
+			if err := r.Run(ctx); err != nil {
+				t.Errorf("relay: %v", err)
+			}
+		})
+		return r, cancel
+	}
+	a, stopA := start()
+	defer stopA()
+	eventually(t, func() bool { return a.Status().Shards == outbox.Shards })
+	began := time.Now()
+	b, stopB := start()
+	defer stopB()
+	if s.Wakes {
+		eventually(t, func() bool { return a.Status().Shards == outbox.Shards/2 && b.Status().Shards == outbox.Shards/2 })
+		t.Logf("a fair share after %v", time.Since(began).Round(time.Millisecond))
+	} else {
+		eventually(t, func() bool { return a.Status().Shards+b.Status().Shards == outbox.Shards && b.Status().Shards > 0 })
+	}
+	began = time.Now()
+	stopA()
+	eventually(t, func() bool { return b.Status().Shards == outbox.Shards })
+	took := time.Since(began)
+	t.Logf("handed over in %v", took.Round(time.Millisecond))
+	if took > handoverWithin {
+		t.Errorf("handed over in %v, want %v", took, handoverWithin)
+	}
+	for i := range 100 {
+		emit(t, db, message("k", i))
+	}
+	eventually(t, func() bool {
+		st, err := db.Queue().Stats(t.Context())
+		return err == nil && st.Pending == 0
+	})
+}

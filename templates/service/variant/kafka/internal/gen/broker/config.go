@@ -1,0 +1,179 @@
+package broker
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+)
+
+// Config says where Kafka is and how to use it.
+type Config struct {
+	Brokers      []string `env:"KAFKA_BROKERS" envDefault:"localhost:9092"` // to begin with; the cluster names the others
+	TLS          bool     `env:"KAFKA_TLS"`
+	TLSCA        string   `env:"KAFKA_TLS_CA"` // PEM files; the system's roots when empty
+	TLSCert      string   `env:"KAFKA_TLS_CERT"`
+	TLSKey       string   `env:"KAFKA_TLS_KEY"`
+	SASL         string   `env:"KAFKA_SASL"` // plain, scram-sha-256 or scram-sha-512; empty for none
+	User         string   `env:"KAFKA_USER"`
+	Password     string   `env:"KAFKA_PASSWORD"`
+	PasswordFile string   `env:"KAFKA_PASSWORD_FILE"` // read at every connect, so that it can be rotated
+
+	Window      int           `env:"KAFKA_WINDOW" envDefault:"4096"` // messages sent and not yet acknowledged
+	Timeout     time.Duration `env:"KAFKA_TIMEOUT" envDefault:"10s"` // after which the outcome of a message is reported as unknown
+	Compression string        `env:"KAFKA_COMPRESSION" envDefault:"lz4"`
+
+	CreateTopics bool  `env:"KAFKA_CREATE_TOPICS"`               // create missing topics at their first use: for development
+	Partitions   int32 `env:"KAFKA_PARTITIONS" envDefault:"-1"`  // of topics so created; -1 for the cluster's default
+	Replication  int16 `env:"KAFKA_REPLICATION" envDefault:"-1"` // the same
+
+	Grace    time.Duration `env:"KAFKA_GRACE" envDefault:"5s"` // for a running handler when its partition or subscription goes
+	RetryMin time.Duration `env:"BROKER_RETRY_MIN" envDefault:"100ms"`
+	RetryMax time.Duration `env:"BROKER_RETRY_MAX" envDefault:"10s"`
+}
+
+func (c Config) check() error {
+	switch {
+	case len(c.Brokers) == 0 || c.Brokers[0] == "":
+		return errors.New("KAFKA_BROKERS is empty")
+	case c.Window < 1:
+		return fmt.Errorf("window %d must be positive", c.Window)
+	case c.Timeout < time.Second:
+		return fmt.Errorf("timeout %v is below a second", c.Timeout)
+	case c.Grace < 0 || c.RetryMin <= 0 || c.RetryMax < c.RetryMin:
+		return fmt.Errorf("grace %v, retry %v to %v: must be positive and in order", c.Grace, c.RetryMin, c.RetryMax)
+	case c.Password != "" && c.PasswordFile != "":
+		return errors.New("password and password file are both set")
+	case (c.TLSCert == "") != (c.TLSKey == ""):
+		return errors.New("TLS certificate and key need each other")
+	case !c.TLS && (c.TLSCA != "" || c.TLSCert != ""):
+		return errors.New("TLS files are set, and yet KAFKA_TLS is not")
+	case c.SASL == "" && c.User+c.Password+c.PasswordFile != "":
+		return errors.New("credentials are set, and yet KAFKA_SASL is not")
+	}
+	return nil
+}
+
+// options are what every client of the service has in common.
+func (c Config) options(name string, log *slog.Logger) ([]kgo.Opt, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	opts := []kgo.Opt{
+		kgo.SeedBrokers(c.Brokers...),
+		kgo.ClientID(strings.Trim(strings.ReplaceAll(name, "/", "-"), "-")),
+		kgo.WithLogger(logger{log}),
+		kgo.DialTimeout(c.Timeout),
+		// Without an answer a connection is given up after the sum of both, and the request is tried again.
+		kgo.ProduceRequestTimeout(c.Timeout / 2), kgo.RequestTimeoutOverhead(c.Timeout / 2),
+		// A topic that was created, or a leader that has moved, is found out soon.
+		kgo.MetadataMinAge(250 * time.Millisecond), kgo.MetadataMaxAge(time.Minute),
+	}
+	if c.TLS {
+		t, err := c.tlsConfig()
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, kgo.DialTLSConfig(t))
+	}
+	mechanism, err := c.mechanism()
+	if err != nil {
+		return nil, err
+	}
+	if mechanism != nil {
+		opts = append(opts, kgo.SASL(mechanism))
+	}
+	return opts, nil
+}
+
+func (c Config) producerOptions() []kgo.Opt {
+	codecs := map[string]kgo.CompressionCodec{
+		"lz4": kgo.Lz4Compression(), "snappy": kgo.SnappyCompression(), "zstd": kgo.ZstdCompression(), "gzip": kgo.GzipCompression(),
+	}
+	codec, known := codecs[c.Compression]
+	if !known {
+		codec = kgo.NoCompression()
+	}
+	return []kgo.Opt{
+		kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.ProducerLinger(0),                                // what waits while a request is under way makes the next batch
+		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), // murmur2, as Kafka's own client
+		kgo.ProducerBatchCompression(codec, kgo.NoCompression()),
+		kgo.MaxBufferedRecords(2 * c.Window), // never reached: the window is smaller
+		// A message whose answer does not come is reported as unknown and sent again by the relay, which has at most
+		// one of a key in flight. That may write it twice; waiting without end would hold up its key.
+		kgo.RecordDeliveryTimeout(c.Timeout), kgo.AllowIdempotentProduceCancellation(),
+	}
+}
+
+// tlsConfig reads the files once: the client keeps the configuration.
+func (c Config) tlsConfig() (*tls.Config, error) {
+	t := &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.TLSCA != "" {
+		pem, err := os.ReadFile(c.TLSCA)
+		if err != nil {
+			return nil, fmt.Errorf("TLS CA: %w", err)
+		}
+		t.RootCAs = x509.NewCertPool()
+		if !t.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("TLS CA: no certificate in %s", c.TLSCA)
+		}
+	}
+	if c.TLSCert == "" {
+		return t, nil
+	}
+	if _, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey); err != nil {
+		return nil, fmt.Errorf("TLS certificate: %w", err)
+	}
+	// At every handshake, so that it can be renewed without a restart.
+	t.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		pair, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
+		return &pair, err
+	}
+	return t, nil
+}
+
+func (c Config) mechanism() (sasl.Mechanism, error) {
+	if _, err := c.password(); err != nil {
+		return nil, err
+	}
+	scramAuth := func(context.Context) (scram.Auth, error) {
+		password, err := c.password()
+		return scram.Auth{User: c.User, Pass: password}, err
+	}
+	switch c.SASL {
+	case "":
+		return nil, nil
+	case "plain":
+		return plain.Plain(func(context.Context) (plain.Auth, error) {
+			password, err := c.password()
+			return plain.Auth{User: c.User, Pass: password}, err
+		}), nil
+	case "scram-sha-256":
+		return scram.Sha256(scramAuth), nil
+	case "scram-sha-512":
+		return scram.Sha512(scramAuth), nil
+	}
+	return nil, fmt.Errorf("KAFKA_SASL %q is none of plain, scram-sha-256, scram-sha-512", c.SASL)
+}
+
+func (c Config) password() (string, error) {
+	if c.PasswordFile == "" {
+		return c.Password, nil
+	}
+	b, err := os.ReadFile(c.PasswordFile)
+	if err != nil {
+		return "", fmt.Errorf("password file: %w", err)
+	}
+	return strings.TrimRight(string(b), "\r\n"), nil
+}
