@@ -47,6 +47,13 @@ func emit(t *testing.T, manifest, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := reconcile.CreateTree(dir, out.Files, options(out)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// options are what the command reconciles out with.
+func options(out *generator.Output) reconcile.Options {
 	opt := reconcile.Options{Version: "devel"}
 	for _, l := range out.Lookups {
 		in := reconcile.Input{Path: l.Path}
@@ -55,9 +62,7 @@ func emit(t *testing.T, manifest, dir string) {
 		}
 		opt.Inputs = append(opt.Inputs, in)
 	}
-	if _, err := reconcile.CreateTree(dir, out.Files, opt); err != nil {
-		t.Fatal(err)
-	}
+	return opt
 }
 
 // files reads a whole tree.
@@ -94,6 +99,9 @@ func TestGolden(t *testing.T) {
 			fresh := filepath.Join(t.TempDir(), name)
 			emit(t, manifest, fresh)
 			compare(t, files(t, golden), files(t, fresh))
+			if t.Failed() {
+				t.Log("go test ./generator -update writes the golden trees again: read their diff as a user would")
+			}
 		})
 	}
 }
@@ -118,9 +126,6 @@ func compare(t *testing.T, want, got map[string][]byte) {
 		if _, ok := got[path]; !ok {
 			t.Errorf("%s is in the golden tree, and svcgen does not emit it", path)
 		}
-	}
-	if t.Failed() {
-		t.Log("go test ./generator -update writes the golden trees again: read their diff as a user would")
 	}
 }
 
