@@ -115,6 +115,9 @@ func requires(t *testing.T, mod []byte) map[string]modfile.Require {
 
 // TestFilesAreTidy proves for whole services that nothing is missing from what Files returns, and nothing too much.
 func TestFilesAreTidy(t *testing.T) {
+	if *update {
+		t.Skip("what is embedded is from before the update")
+	}
 	all, packages := []string(nil), []string(nil)
 	for module, some := range extras() {
 		all, packages = append(all, module), append(packages, some...)
@@ -158,6 +161,9 @@ func TestFilesAreTidy(t *testing.T) {
 
 // TestVersionsAreRootVersions holds the promise that a service runs on what svcgen itself was tested with.
 func TestVersionsAreRootVersions(t *testing.T) {
+	if *update {
+		t.Skip("what is embedded is from before the update")
+	}
 	root, err := parse(read(t, filepath.Join("..", "..", "go.mod")), nil)
 	if err != nil {
 		t.Fatal(err)

@@ -5,7 +5,6 @@ import (
 	"go/token"
 	"io/fs"
 	"maps"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -36,25 +35,10 @@ func serviceImports(t *testing.T, database, broker string) imports {
 	root := filepath.Join("..", "service")
 	folders := make(map[string]string) // of the emitted tree, to folders on disk
 	collect(t, root, folders)
-	parts := map[string]string{"internal/gen/app": "", "internal/gen/store": "", "internal/gen/broker": ""}
-	if database != "sqlite" {
-		parts["internal/gen/store"] = "variant/" + database + "/"
-	}
-	if broker != "memory" {
-		parts["internal/gen/broker"] = "variant/" + broker + "/"
+	for _, overlay := range overlays(database, broker) {
+		collect(t, filepath.Join(root, "variant", overlay), folders)
 	}
 	code, tests := make(map[string]bool), make(map[string]bool)
-	for folder, overlay := range parts {
-		if overlay != "" {
-			delete(folders, folder)
-			collect(t, filepath.Join(root, filepath.FromSlash(overlay)), folders)
-		}
-		if folders[folder] == "" {
-			for _, path := range foreseen()[overlay+folder] {
-				code[path] = true
-			}
-		}
-	}
 	for folder, dir := range folders {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil {
@@ -73,14 +57,22 @@ func serviceImports(t *testing.T, database, broker string) imports {
 	return imports{code: slices.Sorted(maps.Keys(code)), tests: slices.Sorted(maps.Keys(tests))}
 }
 
-// collect adds the folders below root. Conformance suites and what only svcgen's tests use are not emitted.
+func overlays(database, broker string) []string {
+	var names []string
+	if database != "sqlite" {
+		names = append(names, database)
+	}
+	if broker != "memory" {
+		names = append(names, broker)
+	}
+	return names
+}
+
+// collect adds the folders below root, in the place of those of the same name. Conformance suites are not emitted.
 func collect(t *testing.T, root string, folders map[string]string) {
 	t.Helper()
-	notEmitted := []string{"variant", "internal/gen/store/storetest", "internal/gen/broker/brokertest", "internal/gen/testkit"}
+	notEmitted := []string{"variant", "internal/gen/store/storetest", "internal/gen/broker/brokertest"}
 	err := filepath.WalkDir(root, func(dir string, entry fs.DirEntry, err error) error {
-		if os.IsNotExist(err) && dir == root {
-			return filepath.SkipDir // foreseen
-		}
 		if err != nil || !entry.IsDir() {
 			return err
 		}
