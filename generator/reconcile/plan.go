@@ -209,6 +209,10 @@ func (p *planner) users(f fileset.File) error {
 	switch {
 	case was && known.Variant != f.Variant && disk.exists:
 		return p.vary(f, disk)
+	case disk.regular && disk.hash == Hash(f.Content):
+		p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{disk.hash}, Variant: f.Variant}
+		p.changes.Unchanged++
+		return nil
 	case disk.exists && !was:
 		p.next.Files[f.Path] = Entry{Owner: f.Owner, Variant: f.Variant}
 		p.changes.Unchanged++

@@ -1,0 +1,163 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/svcgen/svcgen/test/rig"
+)
+
+// TestBrokerOutage kills the broker under load. Callers must not notice: calls succeed, the service stays ready, and
+// what waited arrives in order once the broker is back.
+func TestBrokerOutage(t *testing.T) {
+	for _, tt := range []struct {
+		example string
+		call    func(context.Context, *replica, string, int) error
+		broker  func(t *testing.T, e *example) (setting string, p *tap, server *rig.Server)
+	}{
+		{"orders", placeOrder, func(t *testing.T, e *example) (string, *tap, *rig.Server) {
+			cluster := rig.Private(t, func(ctx context.Context) (*rig.KafkaCluster, error) { return rig.StartKafka(ctx, 1) })
+			return "KAFKA_BROKERS=" + cluster.Brokers(), tapKafka(t, e, cluster.Brokers(), e.topic("orders")), cluster.Nodes[0]
+		}},
+		{"payments", capturePayment, func(t *testing.T, e *example) (string, *tap, *rig.Server) {
+			server := rig.Private(t, rig.StartRabbitMQ)
+			return "RABBITMQ_URL=" + server.URL(), tapRabbitMQ(t, e, server.URL(), e.topic("payments")), server.Server
+		}},
+	} {
+		t.Run(tt.example, func(t *testing.T) {
+			e := built(t, tt.example)
+			setting, tap, server := tt.broker(t, e)
+			env := e.env("DATABASE_URL="+rig.Postgres(t), setting)
+			e.command(t, env, "migrate")
+			r := e.start(t, env).ready(t)
+			l := startLoad(t, tt.call, r)
+			l.grows(t, 200)
+			stillReady := watch(t, func(ctx context.Context) error { return r.probe(ctx, "/readyz", http.StatusOK) })
+
+			if err := server.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			over := time.After(*outage)
+			eventually(t, patience, "events wait", func(ctx context.Context) error {
+				s, err := r.status(ctx)
+				if err == nil && s.Outbox.Pending < 100 {
+					err = fmt.Errorf("%d do", s.Outbox.Pending)
+				}
+				return err
+			})
+			before := l.successes()
+			<-over
+			during := l.successes() - before
+			waiting, err := r.status(t.Context())
+			if err != nil {
+				t.Error(err)
+			}
+			if err := server.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			l.grows(t, 100)
+			l.stop()
+			took := r.drained(t)
+			t.Logf("%d calls succeeded while the broker was gone; %d events waited and were gone %v after the load", during, waiting.Outbox.Pending, took)
+			if during == 0 {
+				t.Error("no call succeeded while the broker was gone")
+			}
+			if failed := l.failed(); len(failed) > 0 {
+				t.Errorf("%d calls failed, the last with %v", len(failed), lastOf(failed, 1))
+			}
+			if err := stillReady(); err != nil {
+				t.Errorf("not ready all the time: %v", err)
+			}
+			l.verify(t, tap)
+			r.stop(t)
+		})
+	}
+}
+
+// watch asks check again and again until the returned function is called, which returns the first complaint.
+func watch(t *testing.T, check func(context.Context) error) func() error {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var done sync.WaitGroup
+	var first error
+	done.Go(func() {
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for ctx.Err() == nil && first == nil {
+			if err := check(ctx); err != nil && ctx.Err() == nil {
+				first = err
+			}
+			select {
+			case <-ctx.Done():
+			case <-tick.C:
+			}
+		}
+	})
+	stop := func() error {
+		cancel()
+		done.Wait()
+		return first
+	}
+	t.Cleanup(func() { _ = stop() })
+	return stop
+}
+
+// TestDatabaseOutage kills the database under load. The service says so at once, to callers and to whoever balances
+// them, and is back by itself; what it had promised before is kept.
+func TestDatabaseOutage(t *testing.T) {
+	e := built(t, "orders")
+	server, brokers := rig.Private(t, rig.StartPostgres), rig.Kafka(t)
+	tap := tapKafka(t, e, brokers, e.topic("orders"))
+	env := e.env("DATABASE_URL="+server.URL(), "KAFKA_BROKERS="+brokers)
+	e.command(t, env, "migrate")
+	r := e.start(t, env).ready(t)
+	l := startLoad(t, placeOrder, r)
+	l.grows(t, 200)
+
+	if err := server.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	took := eventually(t, patience, "the service is not ready", func(ctx context.Context) error {
+		return r.probe(ctx, "/readyz", http.StatusServiceUnavailable)
+	})
+	t.Logf("not ready %v after the database was killed", took)
+	if err := r.probe(t.Context(), "/livez", http.StatusOK); err != nil {
+		t.Errorf("a restart would help nobody: %v", err)
+	}
+	failed := l.failed()
+	if len(failed) < 10 {
+		t.Errorf("%d calls failed", len(failed))
+	}
+	slowest := time.Duration(0)
+	for _, f := range failed {
+		slowest = max(slowest, f.took)
+		if code := status.Code(f.err); code != codes.Unavailable {
+			t.Errorf("a call failed with %v: %v", code, f.err)
+		}
+	}
+	t.Logf("%d calls failed, the slowest in %v", len(failed), slowest)
+	if slowest > failFast {
+		t.Errorf("a call took %v to fail, want at most %v", slowest, failFast)
+	}
+
+	if err := server.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	took = eventually(t, patience, "the service is ready again", func(ctx context.Context) error { return r.probe(ctx, "/readyz", http.StatusOK) })
+	t.Logf("ready %v after the database was back", took)
+	l.grows(t, 200)
+	l.stop()
+	r.drained(t)
+	l.verify(t, tap)
+	r.stop(t)
+}
+
+// failFast is well below the deadline a call has.
+const failFast = 5 * time.Second
