@@ -186,7 +186,7 @@ func firstCall(s *ir.Service) (method, request string, ok bool) {
 			if m.Kind != ir.Unary || ok && (publishes || len(m.Emits) == 0) {
 				continue
 			}
-			method, input, ok = served.GoName+"/"+string(m.Proto[strings.LastIndexByte(m.Proto, '.')+1:]), m.Input.Proto, true
+			method, input, ok = served.GoName+"/"+m.Proto[strings.LastIndexByte(m.Proto, '.')+1:], m.Input.Proto, true
 			publishes = len(m.Emits) > 0
 		}
 	}

@@ -299,7 +299,7 @@ func (im *imports) edits() []Edit {
 		if !ok || gen.Tok != token.IMPORT || len(gen.Specs) == 0 || importsC(gen) {
 			continue
 		}
-		last := gen.Specs[len(gen.Specs)-1].(*ast.ImportSpec)
+		last := gen.Specs[len(gen.Specs)-1]
 		at := f.lineEnd(f.offset(last.End()))
 		if !gen.Lparen.IsValid() {
 			write("import ")

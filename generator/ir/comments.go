@@ -5,7 +5,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 )
@@ -27,10 +26,10 @@ func harmless(info *descriptorpb.SourceCodeInfo) *descriptorpb.SourceCodeInfo {
 		}
 		clean := &descriptorpb.SourceCodeInfo_Location{Path: loc.Path, Span: loc.Span}
 		if loc.LeadingComments != nil {
-			clean.LeadingComments = proto.String(harmlessText(*loc.LeadingComments))
+			clean.LeadingComments = new(harmlessText(*loc.LeadingComments))
 		}
 		if loc.TrailingComments != nil {
-			clean.TrailingComments = proto.String(harmlessText(*loc.TrailingComments))
+			clean.TrailingComments = new(harmlessText(*loc.TrailingComments))
 		}
 		for _, c := range loc.LeadingDetachedComments {
 			clean.LeadingDetachedComments = append(clean.LeadingDetachedComments, harmlessText(c))

@@ -38,8 +38,7 @@ func Compile(ctx context.Context, m *manifest.Manifest, extra []string, limits s
 
 // withLines adds the manifest's lines to diagnostics of package schema, which knows only where it was named.
 func withLines(m *manifest.Manifest, err error) error {
-	var list diag.List
-	if errors.As(err, &list) {
+	if list, ok := errors.AsType[diag.List](err); ok {
 		return m.Sources().Finish(list)
 	}
 	return err

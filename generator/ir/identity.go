@@ -1,6 +1,7 @@
 package ir
 
 import (
+	"errors"
 	"golang.org/x/mod/module"
 
 	"github.com/svcgen/svcgen/generator/naming"
@@ -22,7 +23,7 @@ func (r *resolver) identity() {
 
 // pathReason is a module path error without the path, which stands right below in the excerpt.
 func pathReason(err error) string {
-	if e, ok := err.(*module.InvalidPathError); ok {
+	if e, ok := errors.AsType[*module.InvalidPathError](err); ok {
 		return e.Err.Error()
 	}
 	return err.Error()

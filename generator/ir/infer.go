@@ -50,8 +50,7 @@ func Infer(s *schema.Schema, c Choices) (*manifest.Manifest, error) {
 		m.Broker = "memory"
 	}
 	loaded, err := manifest.Load(manifest.FileName, manifest.Write(m))
-	var list diag.List
-	if errors.As(err, &list) {
+	if list, ok := errors.AsType[diag.List](err); ok {
 		// The user has not written this file, so its lines would say nothing.
 		for i := range list {
 			list[i] = diag.Diagnostic{Message: list[i].Message, Hint: list[i].Hint}

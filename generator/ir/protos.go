@@ -34,7 +34,7 @@ func rewritten(f *schema.File, pkg GoPackage) *descriptorpb.FileDescriptorProto 
 	if f.Proto.Options != nil {
 		fd.Options = proto.CloneOf(f.Proto.Options)
 	}
-	fd.Options.GoPackage = proto.String(pkg.ImportPath + ";" + pkg.Name)
+	fd.Options.GoPackage = new(pkg.ImportPath + ";" + pkg.Name)
 	fd.SourceCodeInfo = harmless(f.Proto.GetSourceCodeInfo())
 	return fd
 }

@@ -1,6 +1,7 @@
 package ir
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -28,9 +29,7 @@ func Resolve(m *manifest.Manifest, s *schema.Schema) (*Service, diag.List) {
 		}
 	}
 	sources := m.Sources()
-	for name, src := range s.Sources() {
-		sources[name] = src
-	}
+	maps.Copy(sources, s.Sources())
 	list := sources.Finish(append(r.list, s.Warnings...))
 	if list.HasErrors() {
 		return nil, list

@@ -3,6 +3,7 @@ package manifest
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"os"
 	"reflect"
 	"strings"
@@ -237,10 +238,7 @@ func TestSchemaAgrees(t *testing.T) {
 		{"consumes", "[{message: a.B, topic: t}]"}, {"consumes", "[{message: a.B, topic: t, key: k}]"}, {"consumes", "null"},
 	}
 	for _, change := range changes {
-		values := map[string]string{}
-		for k, v := range base {
-			values[k] = v
-		}
+		values := maps.Clone(base)
 		if values[change.key] = change.value; change.value == "" {
 			delete(values, change.key)
 		}

@@ -52,7 +52,7 @@ func diff(a, b []string) []hunk {
 // below, which is how git shows it, and where a three-way merge meets the fewest false conflicts.
 func slide(hunks []hunk, a, b []int) []hunk {
 	var out []hunk
-	for i := 0; i < len(hunks); i++ {
+	for i := range hunks {
 		h, end := hunks[i], len(a)
 		if i+1 < len(hunks) {
 			end = hunks[i+1].A0

@@ -79,7 +79,7 @@ func TestPlatforms(t *testing.T) {
 	if err != nil {
 		t.Skipf("go tool dist list: %v", err)
 	}
-	for _, line := range strings.Fields(string(out)) {
+	for line := range strings.FieldsSeq(string(out)) {
 		goos, goarch, _ := strings.Cut(line, "/")
 		for _, name := range []string{"x_" + goos, "x_" + goarch, "x_" + goos + "_" + goarch, "x_" + goos + "_test"} {
 			if GoFile(name, "method") != name+"_method" {

@@ -139,8 +139,7 @@ func (l *loader) find(importPath string, at diag.Pos, imported bool) *File {
 
 // reason is an error of the file system without the path that the message has already named.
 func reason(err error) string {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pathErr.Err
 	}
 	if strings.Contains(err.Error(), "escapes") {

@@ -57,13 +57,13 @@ func TestOrder(t *testing.T) {
 	}
 	var got []string
 	for _, f := range s.Files {
-		got = append(got, fmt.Sprintf("%s %q %t %t", f.Path, f.Disk, f.Listed, f.Known != nil))
+		got = append(got, fmt.Sprintf("%s %q listed %t, known %t", f.Path, f.Disk, f.Listed, f.Known != nil))
 	}
 	want := []string{
-		`c.proto "root/c.proto" true false`,
-		`b.proto "root/b.proto" false false`,
-		`google/protobuf/any.proto "" false true`,
-		`a.proto "root/a.proto" true false`,
+		`c.proto "root/c.proto" listed true, known false`,
+		`b.proto "root/b.proto" listed false, known false`,
+		`google/protobuf/any.proto "" listed false, known true`,
+		`a.proto "root/a.proto" listed true, known false`,
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -34,10 +34,10 @@ func child() int {
 		err = s.Pause()
 	}
 	if err != nil {
-		fmt.Println("error", err)
+		_, _ = fmt.Fprintln(os.Stdout, "error", err)
 		return 1
 	}
-	fmt.Println(s.Dir())
+	_, _ = fmt.Fprintln(os.Stdout, s.Dir())
 	select {}
 }
 

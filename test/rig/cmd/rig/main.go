@@ -1,6 +1,6 @@
 // Command rig gives tests and people real servers.
 //
-//	rig install        install what is missing (Debian packages as root, Kafka through Maven)
+//	rig install        add what is missing (Debian packages as root, Kafka through Maven)
 //	rig up             start one of each, print their URLs, keep them until Ctrl-C
 //	rig run -- CMD …   start one of each, run CMD with their URLs in its environment, stop them
 package main

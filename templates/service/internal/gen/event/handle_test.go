@@ -41,9 +41,10 @@ func TestHandleTriesAgainAfterGrowingPauses(t *testing.T) {
 		if !ok {
 			t.Fatal("not handled")
 		}
-		for i, want := range []time.Duration{0, 100, 300, 700, 1200} { // pauses of 100, 200, 400 and then the longest
-			if at[i] != want*time.Millisecond || attempts[i] != i+1 {
-				t.Errorf("try %d at %v as attempt %d, want %v", i+1, at[i], attempts[i], want*time.Millisecond)
+		for i, millis := range []int{0, 100, 300, 700, 1200} { // pauses of 100, 200, 400 and then the longest
+			want := time.Duration(millis) * time.Millisecond
+			if at[i] != want || attempts[i] != i+1 {
+				t.Errorf("try %d at %v as attempt %d, want %v", i+1, at[i], attempts[i], want)
 			}
 		}
 		if s := log.String(); strings.Count(s, "event is tried again") != 4 || !strings.Contains(s, "handle_test.go") {
@@ -87,7 +88,7 @@ func TestLinger(t *testing.T) {
 		if work.Err() != nil || work.Value(key{}) != "value" {
 			t.Errorf("within the grace: %v, value %v", work.Err(), work.Value(key{}))
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if work.Err() == nil {
 			t.Error("the work goes on after the grace")

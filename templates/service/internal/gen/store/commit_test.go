@@ -231,8 +231,7 @@ func TestGivingUp(t *testing.T) {
 			}
 			cancelMember()
 			go func() { result <- nil }()
-			<-result
-			return nil
+			return <-result
 		}, emit)
 	if !errors.Is(errs[2], context.Canceled) || errors.Is(errs[2], ErrCommitUnknown) {
 		t.Errorf("while waiting for the turn: %v", errs[2])
@@ -285,8 +284,8 @@ func TestCloseWaits(t *testing.T) {
 		close(entered)
 		go func() { closed <- db.Close() }()
 		select {
-		case <-closed:
-			t.Error("Close did not wait for the transaction")
+		case err := <-closed:
+			t.Errorf("Close did not wait for the transaction: %v", err)
 		case <-time.After(20 * time.Millisecond):
 		}
 		return tx.Emit(message("k", 1))

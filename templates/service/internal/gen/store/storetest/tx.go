@@ -63,7 +63,7 @@ func (s Suite) testTx(t *testing.T) {
 	t.Run("panic", func(t *testing.T) {
 		func() {
 			defer func() {
-				if p := recover(); p != boom {
+				if p, ok := recover().(error); !ok || !errors.Is(p, boom) {
 					t.Errorf("recovered %v, want the function's own panic", p)
 				}
 			}()

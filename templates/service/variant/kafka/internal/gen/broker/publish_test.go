@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,10 +14,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/goleak"
 
-	"github.com/svcgen/svcgen/test/rig"
-
 	"github.com/svcgen/svcgen/templates/service/internal/gen/broker/brokertest"
 	"github.com/svcgen/svcgen/templates/service/internal/gen/outbox"
+	"github.com/svcgen/svcgen/test/rig"
 )
 
 func TestConformance(t *testing.T) {
@@ -104,8 +104,8 @@ func murmur2(s string) int32 {
 		k *= m
 		h = h*m ^ k
 	}
-	for i := len(b) - 1; i >= 0; i-- {
-		h ^= uint32(b[i]) << (8 * i)
+	for i, c := range slices.Backward(b) {
+		h ^= uint32(c) << (8 * i)
 		if i == 0 {
 			h *= m
 		}

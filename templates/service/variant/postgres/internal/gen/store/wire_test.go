@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"net"
 	"strings"
 	"sync"
@@ -235,7 +236,7 @@ func TestFirstStatement(t *testing.T) {
 					}
 					return context.Canceled
 				})
-				if err != context.Canceled {
+				if !errors.Is(err, context.Canceled) {
 					t.Fatal(err)
 				}
 				if n := count(t, db); n != 0 {
@@ -255,7 +256,7 @@ func TestFirstStatement(t *testing.T) {
 	})
 	t.Run("no row", func(t *testing.T) {
 		err := in(t, func(tx *Tx) error { var n int; return tx.QueryRow(ctx, `SELECT n FROM counter`).Scan(&n) })
-		if err != pgx.ErrNoRows {
+		if !errors.Is(err, pgx.ErrNoRows) {
 			t.Fatalf("got %v, want ErrNoRows", err)
 		}
 	})
