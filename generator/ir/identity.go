@@ -2,6 +2,7 @@ package ir
 
 import (
 	"errors"
+
 	"golang.org/x/mod/module"
 
 	"github.com/svcgen/svcgen/generator/naming"

@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"google.golang.org/protobuf/compiler/protogen"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/pluginpb"
 
 	"github.com/svcgen/svcgen/generator/ir"
@@ -14,7 +13,7 @@ import (
 // and packages of every file.
 func compareNames(t *testing.T, svc *ir.Service) {
 	t.Helper()
-	req := &pluginpb.CodeGeneratorRequest{Parameter: proto.String("")}
+	req := &pluginpb.CodeGeneratorRequest{Parameter: new("")}
 	for _, p := range svc.Protos {
 		req.ProtoFile = append(req.ProtoFile, p.Descriptor)
 		if p.Generate {

@@ -19,8 +19,8 @@ func TestCamel(t *testing.T) {
 		"HTTPServer", "x_Y", "_1", "a_b_c", "A_B_C", "get_", "_get", "X_", "a__", "a1b2",
 	}
 	file := &descriptorpb.FileDescriptorProto{
-		Name:    proto.String("x.proto"),
-		Syntax:  proto.String("proto3"),
+		Name:    new("x.proto"),
+		Syntax:  new("proto3"),
 		Options: &descriptorpb.FileOptions{GoPackage: proto.String("example.com/x")},
 	}
 	for _, name := range names {

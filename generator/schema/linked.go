@@ -1,7 +1,7 @@
 package schema
 
-// The modules in the table of known.go register their descriptors when they are linked in.
 import (
+	// The modules in the table of known.go register their descriptors when they are linked in.
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	_ "cel.dev/expr"
 	_ "github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-openapiv2/options"

@@ -20,7 +20,7 @@ type seen struct {
 // more than once. acked is the last number of each key whose call succeeded, begun the last one it called with.
 //
 // Nothing acknowledged may be missing, nothing may be there that nobody asked for, and the first occurrences of each
-// key must count 1, 2, 3, …
+// key must count 1, 2, 3 and so on.
 func verify(acked, begun map[string]int, events []seen) error {
 	var errs []error
 	last := map[string]int{}

@@ -52,7 +52,10 @@ func (e *example) start(t *testing.T, env []string) *replica {
 			t.Logf("the last the process %d said:\n%s", r.cmd.Process.Pid, r.log.tail(30))
 		}
 	})
-	var serving struct{ GRPC, Admin string }
+	var serving struct {
+		GRPC  string `json:"grpc"`
+		Admin string `json:"admin"`
+	}
 	eventually(t, patience, e.name+" serves", func(context.Context) error {
 		select {
 		case <-r.ended:
@@ -107,10 +110,14 @@ func (r *replica) get(ctx context.Context, path string) (*http.Response, error) 
 // page is what /statusz says of the outbox.
 type page struct {
 	Outbox struct {
-		Pending, Dead, Shards int
-		Error                 string
-	}
-	Broker struct{ Connected bool }
+		Pending int    `json:"pending"`
+		Dead    int    `json:"dead"`
+		Shards  int    `json:"shards"`
+		Error   string `json:"error"`
+	} `json:"outbox"`
+	Broker struct {
+		Connected bool `json:"connected"`
+	} `json:"broker"`
 }
 
 func (r *replica) status(ctx context.Context) (page, error) {

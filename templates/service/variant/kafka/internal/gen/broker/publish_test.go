@@ -201,7 +201,7 @@ func TestBrokerErrors(t *testing.T) {
 				if hits++; tt.always {
 					cluster.KeepControl()
 				}
-				return refuse(req.(*kmsg.ProduceRequest), tt.err.Code), nil, true
+				return refuse(t, req, tt.err.Code), nil, true
 			})
 			cfg := config(strings.Join(cluster.ListenAddrs(), ","))
 			cfg.Timeout = time.Second
@@ -219,8 +219,14 @@ func TestBrokerErrors(t *testing.T) {
 }
 
 // refuse answers every partition of a produce request with an error code.
-func refuse(req *kmsg.ProduceRequest, code int16) kmsg.Response {
-	resp := req.ResponseKind().(*kmsg.ProduceResponse)
+func refuse(t *testing.T, request kmsg.Request, code int16) kmsg.Response {
+	t.Helper()
+	req, asked := request.(*kmsg.ProduceRequest)
+	resp, answered := request.ResponseKind().(*kmsg.ProduceResponse)
+	if !asked || !answered {
+		t.Errorf("%T is no produce request", request)
+		return request.ResponseKind()
+	}
 	for _, t := range req.Topics {
 		rt := kmsg.NewProduceResponseTopic()
 		rt.Topic, rt.TopicID = t.Topic, t.TopicID

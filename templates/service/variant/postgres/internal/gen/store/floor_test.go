@@ -294,7 +294,7 @@ func buffers(t *testing.T, pool *pgxpool.Pool, p outbox.Page, start int64) int {
 		Plan struct {
 			Hit  int `json:"Shared Hit Blocks"`
 			Read int `json:"Shared Read Blocks"`
-		}
+		} `json:"Plan"`
 	}
 	var text []byte
 	if err := pool.QueryRow(t.Context(), `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) `+fetchRows, b.QueuedQueries[0].Arguments...).Scan(&text); err != nil {

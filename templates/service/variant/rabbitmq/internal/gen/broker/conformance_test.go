@@ -6,10 +6,9 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/svcgen/svcgen/test/rig"
-
 	"github.com/svcgen/svcgen/templates/service/internal/gen/broker/brokertest"
 	"github.com/svcgen/svcgen/templates/service/internal/gen/outbox"
+	"github.com/svcgen/svcgen/test/rig"
 )
 
 func TestConformance(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -12,9 +13,8 @@ import (
 	"github.com/google/uuid"
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/svcgen/svcgen/test/rig"
-
 	"github.com/svcgen/svcgen/templates/service/internal/gen/outbox"
+	"github.com/svcgen/svcgen/test/rig"
 )
 
 const (
@@ -151,9 +151,7 @@ func listen(t testing.TB, url, topic string, args amqp.Table) *tap {
 	must(t, err)
 	must(t, ch.ExchangeDeclare(topic, "topic", true, false, false, false, nil))
 	table := amqp.Table{"x-queue-type": "quorum"}
-	for k, v := range args {
-		table[k] = v
-	}
+	maps.Copy(table, args)
 	q, err := ch.QueueDeclare(rig.Unique("tap"), true, false, false, false, table)
 	must(t, err)
 	must(t, ch.QueueBind(q.Name, "#", topic, false, nil))
