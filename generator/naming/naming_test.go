@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"google.golang.org/protobuf/compiler/protogen"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/pluginpb"
 )
@@ -21,10 +20,10 @@ func TestCamel(t *testing.T) {
 	file := &descriptorpb.FileDescriptorProto{
 		Name:    new("x.proto"),
 		Syntax:  new("proto3"),
-		Options: &descriptorpb.FileOptions{GoPackage: proto.String("example.com/x")},
+		Options: &descriptorpb.FileOptions{GoPackage: new("example.com/x")},
 	}
 	for _, name := range names {
-		file.MessageType = append(file.MessageType, &descriptorpb.DescriptorProto{Name: proto.String(name)})
+		file.MessageType = append(file.MessageType, &descriptorpb.DescriptorProto{Name: new(name)})
 	}
 	plugin, err := protogen.Options{}.New(&pluginpb.CodeGeneratorRequest{
 		FileToGenerate: []string{"x.proto"}, ProtoFile: []*descriptorpb.FileDescriptorProto{file},

@@ -10,9 +10,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.uber.org/goleak"
 
-	"github.com/svcgen/svcgen/test/rig"
-
 	"github.com/svcgen/svcgen/templates/service/internal/gen/outbox"
+	"github.com/svcgen/svcgen/test/rig"
 )
 
 func TestPublishedMessageIsACloudEvent(t *testing.T) {

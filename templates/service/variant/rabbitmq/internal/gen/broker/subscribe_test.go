@@ -9,9 +9,8 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/svcgen/svcgen/test/rig"
-
 	"github.com/svcgen/svcgen/templates/service/internal/gen/outbox"
+	"github.com/svcgen/svcgen/test/rig"
 )
 
 // consumer runs one Subscribe and notes what its handler gets.
