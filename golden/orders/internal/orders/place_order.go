@@ -9,7 +9,9 @@ import (
 
 // PlaceOrder implements acme.orders.v1.OrderService.PlaceOrder.
 func (s *OrderService) PlaceOrder(ctx context.Context, req *ordersv1.PlaceOrderRequest) (*ordersv1.PlaceOrderResponse, error) {
-	resp := &ordersv1.PlaceOrderResponse{}
+	resp := &ordersv1.PlaceOrderResponse{
+		OrderId: req.GetOrderId(),
+	}
 	err := s.db.InTx(ctx, func(ctx context.Context, tx *store.Tx) error {
 		// Write your rows here with tx. The events below leave if, and only if, the transaction commits.
 		return s.events.OrderPlaced(tx, &ordersv1.OrderPlaced{

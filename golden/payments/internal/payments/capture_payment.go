@@ -9,7 +9,9 @@ import (
 
 // CapturePayment implements acme.payments.v1.PaymentService.CapturePayment.
 func (s *PaymentService) CapturePayment(ctx context.Context, req *paymentsv1.CapturePaymentRequest) (*paymentsv1.CapturePaymentResponse, error) {
-	resp := &paymentsv1.CapturePaymentResponse{}
+	resp := &paymentsv1.CapturePaymentResponse{
+		PaymentId: req.GetPaymentId(),
+	}
 	err := s.db.InTx(ctx, func(ctx context.Context, tx *store.Tx) error {
 		// Write your rows here with tx. The events below leave if, and only if, the transaction commits.
 		return s.events.PaymentCaptured(tx, &paymentsv1.PaymentCaptured{

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"go.opentelemetry.io/otel/trace/noop"
 	"google.golang.org/grpc/codes"
 
 	"github.com/acme/inventory/internal/gen/admin"
@@ -134,7 +135,10 @@ func (s *Service) flush(ctx context.Context) error {
 const flushLimit = 2 * time.Second
 
 func (s *Service) makeParts(ctx context.Context, deps DepsFunc) error {
-	s.runtime = &Runtime{DB: s.db, Events: events.New(), Log: s.log, Meter: s.telemetry.Meter, Tracer: s.telemetry.Tracer}
+	s.runtime = &Runtime{DB: s.db, Events: events.New(), Log: s.log, Meter: s.telemetry.Meter, Tracer: noop.NewTracerProvider()}
+	if s.telemetry.Tracer != nil {
+		s.runtime.Tracer = s.telemetry.Tracer
+	}
 	d, err := deps(ctx, s.runtime)
 	for _, stop := range s.runtime.stop {
 		s.opened("dependency", stop)
@@ -202,11 +206,16 @@ func (s *Service) closeAll(ctx context.Context) error {
 }
 
 // classify gives errors of the database the code that tells clients whether to come back.
-func classify(err error) (codes.Code, bool) {
-	if errors.Is(err, store.ErrCommitUnknown) || store.Unavailable(err) {
-		return codes.Unavailable, true
+func classify(err error) (codes.Code, string) {
+	switch {
+	case errors.Is(err, store.ErrCommitUnknown):
+		// Not Unavailable: many clients repeat such a call by themselves, and this one may be done already.
+		return codes.Unknown, "it is not known whether this was done"
+	case store.Unavailable(err):
+		return codes.Unavailable, "temporarily unavailable"
+	default:
+		return codes.Internal, ""
 	}
-	return codes.Unknown, false
 }
 
 // DB is the service's database.

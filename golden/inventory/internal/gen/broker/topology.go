@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
@@ -86,16 +87,8 @@ func onChannel(l *link, do func(*amqp.Channel) error) error {
 }
 
 func refused(err error, codes ...int) bool {
-	var e *amqp.Error
-	if !errors.As(err, &e) {
-		return false
-	}
-	for _, c := range codes {
-		if e.Code == c {
-			return true
-		}
-	}
-	return false
+	e, ok := errors.AsType[*amqp.Error](err)
+	return ok && slices.Contains(codes, e.Code)
 }
 
 func wrap(what string, err error) error {

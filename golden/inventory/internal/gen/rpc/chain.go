@@ -29,7 +29,7 @@ type chain struct {
 	log      *slog.Logger
 	tracer   trace.Tracer
 	validate func(proto.Message) error
-	classify func(error) (codes.Code, bool)
+	classify func(error) (codes.Code, string)
 	now      func() time.Time
 	newID    func() string
 

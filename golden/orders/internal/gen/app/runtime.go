@@ -21,7 +21,7 @@ type Runtime struct {
 	Events *events.Events
 	Log    *slog.Logger
 	Meter  metric.MeterProvider
-	Tracer trace.TracerProvider // nil when tracing is off
+	Tracer trace.TracerProvider // one that does nothing when tracing is off
 
 	stop   []func(context.Context) error
 	server []grpc.ServerOption

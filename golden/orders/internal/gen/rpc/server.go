@@ -34,12 +34,12 @@ import (
 type Options struct {
 	Log      *slog.Logger
 	Meter    metric.MeterProvider
-	Tracer   trace.Tracer                   // nil: no spans
-	Validate func(proto.Message) error      // nil: requests are not validated
-	Classify func(error) (codes.Code, bool) // the code of an error that is no gRPC status; nil: all are Internal
-	Extra    []grpc.ServerOption            // added last
-	Now      func() time.Time               // nil: time.Now
-	NewID    func() string                  // request ids; nil: random
+	Tracer   trace.Tracer                     // nil: no spans
+	Validate func(proto.Message) error        // nil: requests are not validated
+	Classify func(error) (codes.Code, string) // code and public text of an error that is no gRPC status; nil or no text: Internal
+	Extra    []grpc.ServerOption              // added last
+	Now      func() time.Time                 // nil: time.Now
+	NewID    func() string                    // request ids; nil: random
 }
 
 // Server is a gRPC server. Register services on it, then Serve.

@@ -102,8 +102,7 @@ func (t *lazyTx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row 
 	if t.tx != nil {
 		return t.tx.QueryRow(ctx, sql, args...)
 	}
-	// The error is in the rows as well.
-	rows, _ := t.Query(ctx, sql, args...) //nolint:rowserrcheck // Scan checks it
+	rows, _ := t.Query(ctx, sql, args...) // the error is in the rows as well, and Scan returns it
 	return oneRow{rows}
 }
 

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"time"
 
 	"github.com/jackc/pgx/v5/stdlib"
@@ -29,9 +30,7 @@ var migrateTimeouts = map[string]string{
 func (db *DB) Migrate(ctx context.Context, fsys fs.FS) (err error) {
 	cfg := db.pool.Config().ConnConfig.Copy()
 	if !db.pooler {
-		for name, value := range migrateTimeouts {
-			cfg.RuntimeParams[name] = value
-		}
+		maps.Copy(cfg.RuntimeParams, migrateTimeouts)
 	}
 	conns := stdlib.OpenDB(*cfg)
 	defer func() { err = errors.Join(err, conns.Close()) }()

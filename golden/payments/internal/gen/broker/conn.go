@@ -67,7 +67,7 @@ func (c *conn) send() {
 			_, err = c.Conn.Write(batch)
 		}
 		if err != nil {
-			c.end(err)
+			_ = c.end(err) // what Write is told is the first cause
 			return
 		}
 	}

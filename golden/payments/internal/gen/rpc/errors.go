@@ -52,8 +52,8 @@ func (c *chain) translate(call *call, err error) (codes.Code, error) {
 		}
 	default:
 		if c.classify != nil {
-			if code, ok := c.classify(err); ok {
-				return code, status.Error(code, "temporarily unavailable (request "+call.id+")")
+			if code, text := c.classify(err); text != "" {
+				return code, status.Error(code, text+" (request "+call.id+")")
 			}
 		}
 		if errors.Is(err, context.DeadlineExceeded) {

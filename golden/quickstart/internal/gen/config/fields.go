@@ -87,9 +87,14 @@ func (c *Config) Redacted() []Setting {
 // withoutPassword hides what stands between the colon and the last at sign of user:password@host, and the value
 // of a parameter that is called like a secret.
 func withoutPassword(s string) string {
-	s = regexp.MustCompile(`(^|//)([^:/@\s]*):.*@`).ReplaceAllString(s, "$1$2:[redacted]@")
-	return regexp.MustCompile(`(?i)((?:password|passwd|secret|token|sslkey)[a-z_]*\s*=\s*)[^&\s;]+`).ReplaceAllString(s, "${1}[redacted]")
+	s = inURL.ReplaceAllString(s, "$1$2:[redacted]@")
+	return inParameter.ReplaceAllString(s, "${1}[redacted]")
 }
+
+var (
+	inURL       = regexp.MustCompile(`(^|//)([^:/@\s]*):.*@`)
+	inParameter = regexp.MustCompile(`(?i)((?:password|passwd|secret|token|sslkey)[a-z_]*\s*=\s*)(?:'(?:[^'\\]|\\.)*'|[^&\s;]+)`)
+)
 
 // LogValue prints what was set, without secrets; everything else has its default.
 func (c *Config) LogValue() slog.Value {

@@ -37,15 +37,15 @@ func Load(src Source) (*Config, error) {
 	for key, v := range src.Flags {
 		values[src.Prefix+key] = v
 	}
-	problems := c.readSecrets(fields, values)
+	groups := c.groups()
+	if src.Client {
+		groups = groups[:clientGroups]
+	}
+	problems := c.readSecrets(groups, values)
 	for _, f := range fields {
 		if _, c.set[f.Key] = values[src.Prefix+f.Key]; !c.set[f.Key] && strings.Contains(f.Default, "{") {
 			values[src.Prefix+f.Key] = f.DefaultFor(src.Name)
 		}
-	}
-	groups := c.groups()
-	if src.Client {
-		groups = groups[:clientGroups]
 	}
 	for _, g := range groups {
 		problems = append(problems, c.parse(g, values)...)
@@ -63,7 +63,11 @@ func Load(src Source) (*Config, error) {
 
 // readSecrets resolves X_FILE for every secret X: the file's content is the value. Orchestrators hand out secrets
 // as files, which unlike variables do not show up in process listings and crash dumps.
-func (c *Config) readSecrets(fields []Field, values map[string]string) []string {
+func (c *Config) readSecrets(groups []any, values map[string]string) []string {
+	var fields []Field
+	for _, g := range groups {
+		fields = append(fields, fieldsOf(g)...)
+	}
 	var problems []string
 	for _, f := range fields {
 		path, ok := values[c.prefix+f.Key+"_FILE"]

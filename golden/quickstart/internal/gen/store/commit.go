@@ -126,7 +126,7 @@ func (c *committer) run(ctx context.Context, b *batch, me *caller, fn func(conte
 	returned := false
 	defer func() {
 		tx.ended = true
-		c.gate.enter(nil)
+		c.gate.leave()
 		if err == nil && returned && nested {
 			err = c.exec(b, "RELEASE caller")
 		}

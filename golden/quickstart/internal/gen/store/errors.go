@@ -45,8 +45,7 @@ func undone(err error) bool {
 
 // code is SQLite's primary result code in err, or -1.
 func code(err error) int {
-	var e *sqlite.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		return e.Code() & 0xff
 	}
 	return -1

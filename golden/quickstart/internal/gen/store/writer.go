@@ -29,11 +29,18 @@ type gate struct {
 	lost bool            // SQLite ended it before
 }
 
-// enter makes ctx the one that may interrupt statements. nil lets none be interrupted.
+// enter makes ctx the one that may interrupt statements.
 func (g *gate) enter(ctx context.Context) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.turn = ctx
+}
+
+// leave lets no statement be interrupted.
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.turn = nil
 }
 
 func (g *gate) begin() {
