@@ -44,6 +44,8 @@ func harmless(info *descriptorpb.SourceCodeInfo) *descriptorpb.SourceCodeInfo {
 func harmlessText(s string) string {
 	s = strings.ReplaceAll(s, "\r\n", "\n")
 	s = strings.ToValidUTF8(strings.ReplaceAll(s, "*/", "* /"), "\ufffd")
+	// go vet takes these for constraints that were meant to work, wherever in a line they stand.
+	s = strings.NewReplacer("+build", "+ build", "//go:build", "// go:build").Replace(s)
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n', r == '\t':
@@ -68,11 +70,11 @@ func harmlessText(s string) string {
 const mark = "| "
 
 // directive reports whether //line is, or could be taken for, an instruction to a tool: //go:build, //line,
-// //export, // +build, //nolint and anything else of the form //word:word; also the mark of generated code.
+// //export, //nolint and anything else of the form //word:word; also the mark of generated code.
 func directive(line string) bool {
 	text := strings.TrimLeft(line, " \t")
 	switch {
-	case strings.HasPrefix(text, "+build"), strings.HasPrefix(text, "Code generated "):
+	case strings.HasPrefix(text, "Code generated "):
 		return true
 	case text == line && (strings.HasPrefix(text, "line ") || strings.HasPrefix(text, "export ") || strings.HasPrefix(text, "extern ")):
 		return true

@@ -21,7 +21,7 @@ import (
 //  2. Where such packages would import each other in a cycle, each of their files becomes a package of its own:
 //     files never import in a cycle.
 //  3. The folder is what go_package says if that is below <module>/gen, else the proto package's path, else one
-//     that is still free.
+//     that is still free. Generated code calls a package by the last element, so that is no name such code has itself.
 func (r *resolver) goPackages() {
 	var own []*schema.File
 	for _, f := range r.schema.Files {
@@ -172,7 +172,7 @@ func (g *group) name() string {
 func (g *group) folders(modulePath string) []string {
 	f := g.files[0]
 	if g.split {
-		return []string{path.Join(g.folder(f), naming.Elem(naming.Stem(f.Path)))}
+		return []string{unshadowed(path.Join(g.folder(f), naming.Elem(naming.Stem(f.Path))))}
 	}
 	var wanted []string
 	importPath, _ := goPackageOption(f)
@@ -183,7 +183,19 @@ func (g *group) folders(modulePath string) []string {
 	if importPath != "" {
 		wanted = append(wanted, elems(importPath, "/"))
 	}
+	for i := range wanted {
+		wanted[i] = unshadowed(wanted[i])
+	}
 	return wanted
+}
+
+// unshadowed is folder, unless messages or stubs that import a package of its name could not see it behind a variable
+// of theirs, or could not see what Go declares behind it.
+func unshadowed(folder string) string {
+	if base := path.Base(folder); naming.Predeclared(base) || base == "init" || slices.Contains(stubVariables(), base) {
+		return folder + "pb"
+	}
+	return folder
 }
 
 // folder is the path of a file's proto package; without one, its folder, or its own name where it has none.

@@ -24,6 +24,14 @@ func reservedImports() []string {
 	}
 }
 
+// stubVariables are the variables and parameters in what protoc-gen-go and the fragment of gRPC stubs print.
+func stubVariables() []string {
+	return []string{
+		"b", "c", "cc", "ctx", "dec", "err", "handler", "in", "info", "interceptor", "m", "mi", "ms", "ok", "opts", "out",
+		"req", "s", "srv", "stream", "t", "v", "x",
+	}
+}
+
 // userPackage is the name of the user's package: the service's name, unless emitted code imports something so called.
 func userPackage(name string) string {
 	pkg := naming.Package(name)
