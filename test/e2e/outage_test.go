@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -51,6 +53,11 @@ func TestBrokerOutage(t *testing.T) {
 					err = fmt.Errorf("%d do", s.Outbox.Pending)
 				}
 				return err
+			})
+			t.Cleanup(func() {
+				if log, err := os.ReadFile(filepath.Join(server.Dir(), "server.log")); err == nil && t.Failed() {
+					t.Logf("the last the broker said:\n%s", log[max(0, len(log)-6000):])
+				}
 			})
 			before := l.successes()
 			<-over
