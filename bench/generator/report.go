@@ -36,7 +36,7 @@ func (b *bench) writeText(out io.Writer) {
 			times(spreadOf(s.Samples, func(s sample) time.Duration { return s.CPU })),
 			mib(spreadOf(s.Samples, func(s sample) int64 { return s.Peak }).median), len(s.Samples))
 	}
-	printf(w, "\ncpu exponent, peers\t\n")
+	printf(w, "\ncpu exponent\t\n")
 	for _, job := range []string{"svcgen new", "buf generate", "protoc"} {
 		for _, sizes := range [][]string{{"1x100", "10x100", "100x100"}, {"1x100", "1x1600"}} {
 			if e, ok := b.cpuExponent(job, sizes...); ok {

@@ -48,7 +48,7 @@ The answer goes to standard output as JSON, a stream's messages one to a line.`,
 			if err != nil {
 				return err
 			}
-			cfg, err := settings(cmd, id, t)
+			cfg, err := clientSettings(cmd, id, t)
 			if err != nil {
 				return err
 			}

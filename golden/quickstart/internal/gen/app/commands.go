@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.opentelemetry.io/otel"
 
 	"github.com/acme/orders/internal/gen/config"
 	"github.com/acme/orders/internal/gen/store"
@@ -33,6 +34,8 @@ func serve(cmd *cobra.Command, id Identity, deps DepsFunc, t terminal) error {
 		log.Warn("nothing reads this variable", "name", name)
 	}
 	log.Info("configuration", "set", cfg)
+	// OpenTelemetry reports trouble with its exporters only through a global; by default that prints to stderr.
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("telemetry", "error", err) }))
 	s, err := Open(cmd.Context(), cfg, deps, Options{Log: log})
 	if err != nil {
 		return err
@@ -77,7 +80,7 @@ func healthcheckCommand(id Identity, t terminal) *cobra.Command {
 		Short: "Exit 0 when the running service is ready; for containers without a shell",
 		Args:  exactly(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := settings(cmd, id, t)
+			cfg, err := clientSettings(cmd, id, t)
 			if err != nil {
 				return err
 			}

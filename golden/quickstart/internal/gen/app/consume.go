@@ -6,7 +6,14 @@ package app
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/acme/orders/internal/gen/broker"
@@ -39,16 +46,97 @@ func consume[T any, M message[T]](topic string, handle func(context.Context, *st
 	}}
 }
 
+// inlet is what every consumer needs to take in events.
+type inlet struct {
+	broker   *broker.Broker
+	db       *store.DB
+	group    string // of the subscriptions: the service's name, so that its replicas share the events
+	log      *slog.Logger
+	tracer   trace.Tracer // nil: no spans
+	duration metric.Float64Histogram
+	consumed func(eventType string, err error)
+}
+
+func newInlet(meter metric.Meter) (*inlet, error) {
+	duration, err := meter.Float64Histogram("messaging.process.duration", metric.WithUnit("s"),
+		metric.WithDescription("Time a handler of an event took, its transaction included."),
+		metric.WithExplicitBucketBoundaries(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10))
+	if err != nil {
+		return nil, fmt.Errorf("create metric: %w", err)
+	}
+	return &inlet{duration: duration}, nil
+}
+
 // subscribe hands events to the consumer until ctx is done.
-func (c consumer) subscribe(ctx context.Context, b *broker.Broker, group string, db *store.DB, consumed func(eventType string, err error)) error {
-	sub := broker.Subscription{Topic: c.topic, Group: group, Type: c.eventType}
-	err := b.Subscribe(ctx, sub, func(ctx context.Context, d *broker.Delivery) error {
-		err := c.handle(ctx, db, d)
-		consumed(c.eventType, err)
-		return err
+func (in *inlet) subscribe(ctx context.Context, c consumer) error {
+	sub := broker.Subscription{Topic: c.topic, Group: in.group, Type: c.eventType}
+	err := in.broker.Subscribe(ctx, sub, func(ctx context.Context, d *broker.Delivery) error {
+		ctx, cancel := outlive(ctx, handlerGrace)
+		defer cancel()
+		return in.take(ctx, c, d)
 	})
 	if err != nil {
 		return fmt.Errorf("consume %s from %s: %w", c.eventType, c.topic, err)
 	}
 	return nil
+}
+
+// take runs the handler for one event, as part of the trace that emitted it, measures and logs.
+func (in *inlet) take(ctx context.Context, c consumer, d *broker.Delivery) error {
+	ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": d.Traceparent})
+	destination := attribute.String("messaging.destination.name", c.topic)
+	eventType := attribute.String("event.type", c.eventType)
+	var span trace.Span
+	if parent := trace.SpanContextFromContext(ctx); in.tracer != nil && (!parent.IsValid() || parent.IsSampled()) {
+		ctx, span = in.tracer.Start(ctx, "process "+c.topic, trace.WithSpanKind(trace.SpanKindConsumer),
+			trace.WithAttributes(destination, eventType, attribute.String("messaging.message.id", d.ID.String())))
+		defer span.End()
+	}
+	start := time.Now()
+	err := c.handle(ctx, in.db, d)
+	took := time.Since(start)
+	attrs := []attribute.KeyValue{destination, eventType}
+	if err != nil {
+		attrs = append(attrs, attribute.String("error.type", "handler"))
+		if span != nil {
+			span.SetStatus(codes.Error, "")
+		}
+	}
+	in.duration.Record(ctx, took.Seconds(), metric.WithAttributes(attrs...))
+	in.report(ctx, d, took, err)
+	in.consumed(c.eventType, err)
+	return err
+}
+
+// report writes one line for an event, without its data.
+func (in *inlet) report(ctx context.Context, d *broker.Delivery, took time.Duration, err error) {
+	args := []slog.Attr{
+		slog.String("type", d.Type), slog.String("topic", d.Topic), slog.String("id", d.ID.String()),
+		slog.Int("attempt", d.Attempt), slog.Int64("duration_us", took.Microseconds()),
+	}
+	if err != nil {
+		in.log.LogAttrs(ctx, slog.LevelError, "event not taken", append(args, slog.Any("error", err))...)
+		return
+	}
+	in.log.LogAttrs(ctx, slog.LevelInfo, "event", args...)
+}
+
+// handlerGrace is how long a handler that runs may go on after its subscription has ended.
+const handlerGrace = consumerLimit - time.Second
+
+// outlive returns a context that ends grace after ctx does: a handler in the middle of its work finishes it,
+// instead of doing it all again after the restart.
+func outlive(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-out.Done():
+		case <-time.After(grace):
+			cancel()
+		}
+	})
+	return out, func() {
+		stop()
+		cancel()
+	}
 }

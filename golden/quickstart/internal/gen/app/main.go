@@ -25,6 +25,8 @@ const (
 	exitOK      = 0
 	exitFailure = 1
 	exitUsage   = 2
+
+	exitInterrupted = 130 // by the second signal, in the middle of stopping
 )
 
 // Identity is what the manifest says of the service.
@@ -40,10 +42,27 @@ type DepsFunc func(context.Context, *Runtime) (Deps, error)
 // Main runs the service's command line and returns the exit code. The first interrupt ends what runs in order,
 // the second one at once.
 func Main(args []string, deps DepsFunc) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop) // from here on a signal does what it does by default: it kills
-	return run(ctx, args, deps, terminal{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ()})
+	signals := make(chan os.Signal, 2) // room for both, however soon the second comes
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := make(chan int, 1)
+	go func() {
+		done <- run(ctx, args, deps, terminal{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ()})
+	}()
+	select {
+	case code := <-done:
+		return code
+	case <-signals:
+		cancel()
+	}
+	select {
+	case code := <-done:
+		return code
+	case <-signals:
+		return exitInterrupted
+	}
 }
 
 // terminal is where a command reads and writes.

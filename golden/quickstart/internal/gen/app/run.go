@@ -96,7 +96,7 @@ func (s *Service) consumeAll(ctx context.Context) {
 // to stop answering calls.
 func (s *Service) keepSubscribed(ctx context.Context, c consumer) {
 	for pause := resubscribeMin; ; pause = min(2*pause, resubscribeMax) {
-		err := c.subscribe(ctx, s.broker, s.id.Name, s.db, s.consumed)
+		err := s.inlet.subscribe(ctx, c)
 		if ctx.Err() != nil {
 			return
 		}

@@ -29,9 +29,9 @@ import (
 // Options are what a test, or a program that embeds the service, may put in the place of the default.
 type Options struct {
 	Log      *slog.Logger
-	GRPC     net.Listener // nil: the configured address
-	Admin    net.Listener // nil: the configured address
-	Consumed func(eventType string, err error)
+	GRPC     net.Listener                      // nil: the configured address
+	Admin    net.Listener                      // nil: the configured address
+	Consumed func(eventType string, err error) // told after each event a handler was given
 }
 
 // Service is the whole service, opened and not yet running.
@@ -43,7 +43,7 @@ type Service struct {
 	started   time.Time
 	grpcLis   net.Listener
 	adminLis  net.Listener
-	consumed  func(string, error)
+	inlet     *inlet
 	consumers []consumer
 
 	telemetry *telemetry.Telemetry
@@ -66,21 +66,21 @@ type closer struct {
 // Open opens everything the service needs and makes its parts. A database or broker that is down is no error
 // unless migrations are to be applied: the service starts, and is ready once the database answers.
 func Open(ctx context.Context, cfg *config.Config, deps DepsFunc, opts Options) (_ *Service, err error) {
-	s := &Service{cfg: cfg, id: identity(), started: time.Now(), consumed: opts.Consumed}
+	s := &Service{cfg: cfg, id: identity(), started: time.Now()}
 	s.log, s.errors = telemetry.Keep(opts.Log, lastErrors)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.closeAll(ctx))
 		}
 	}()
-	if s.consumed == nil {
-		s.consumed = func(string, error) {}
-	}
 	if err := s.openBackends(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.makeParts(ctx, deps); err != nil {
 		return nil, err
+	}
+	if opts.Consumed != nil {
+		s.inlet.consumed = opts.Consumed
 	}
 	return s, s.listen(ctx, opts)
 }
@@ -140,9 +140,15 @@ func (s *Service) makeParts(ctx context.Context, deps DepsFunc) error {
 	if err != nil {
 		return err
 	}
+	if s.inlet, err = newInlet(s.telemetry.Meter.Meter("consumer")); err != nil {
+		return err
+	}
+	s.inlet.broker, s.inlet.db, s.inlet.group, s.inlet.log = s.broker, s.db, s.id.Name, s.log
+	s.inlet.consumed = func(string, error) {}
 	opts := rpc.Options{Log: s.log, Meter: s.telemetry.Meter, Validate: check, Classify: classify, Extra: s.runtime.server}
 	if s.telemetry.Tracer != nil {
 		opts.Tracer = s.telemetry.Tracer.Tracer("rpc")
+		s.inlet.tracer = s.telemetry.Tracer.Tracer("consumer")
 	}
 	if s.grpc, err = rpc.New(s.cfg.GRPC, opts); err != nil {
 		return err

@@ -29,15 +29,25 @@ func addSettings(root *cobra.Command, id Identity) {
 	root.PersistentFlags().SortFlags = false
 }
 
-// settings reads the configuration for a command.
+// settings reads the configuration for a command that works on the database, or serves.
 func settings(cmd *cobra.Command, id Identity, t terminal) (*config.Config, error) {
-	flags := map[string]string{}
+	return load(cmd, config.Source{Name: id.Name, Prefix: id.Prefix, Environ: t.environ})
+}
+
+// clientSettings reads the configuration for a command that talks to the running service: it works without what
+// only the service needs, such as where the database is.
+func clientSettings(cmd *cobra.Command, id Identity, t terminal) (*config.Config, error) {
+	return load(cmd, config.Source{Name: id.Name, Prefix: id.Prefix, Environ: t.environ, Client: true})
+}
+
+func load(cmd *cobra.Command, src config.Source) (*config.Config, error) {
+	src.Flags = map[string]string{}
 	for _, f := range config.Fields() {
 		if flag := cmd.Flags().Lookup(f.Flag); flag != nil && flag.Changed {
-			flags[f.Key] = flag.Value.String()
+			src.Flags[f.Key] = flag.Value.String()
 		}
 	}
-	cfg, err := config.Load(config.Source{Name: id.Name, Prefix: id.Prefix, Environ: t.environ, Flags: flags})
+	cfg, err := config.Load(src)
 	if err != nil {
 		return nil, &usageError{err: err}
 	}

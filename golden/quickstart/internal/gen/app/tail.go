@@ -24,7 +24,7 @@ func eventsCommand(id Identity, t terminal) *cobra.Command {
 		Short: "Show the events of the running service as they are published",
 		Args:  exactly(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := settings(cmd, id, t)
+			cfg, err := clientSettings(cmd, id, t)
 			if err != nil {
 				return err
 			}

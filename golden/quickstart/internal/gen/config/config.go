@@ -51,6 +51,9 @@ func (s Shutdown) Check(bad func(key, problem string)) {
 	}
 }
 
+// clientGroups is how many of the groups a client of the running service needs; they come first.
+const clientGroups = 3
+
 // groups are the parts of a Config, in the order they are shown in.
 func (c *Config) groups() []any {
 	return []any{&c.GRPC, &c.Admin, &c.Telemetry, &c.Database, &c.Broker, &c.Relay, &c.Shutdown}
@@ -68,9 +71,9 @@ type checker interface {
 	Check(bad func(key, problem string))
 }
 
-func (c *Config) check() []string {
+func (c *Config) check(groups []any) []string {
 	var problems []string
-	for _, g := range c.groups() {
+	for _, g := range groups {
 		part, ok := g.(checker)
 		if !ok {
 			continue

@@ -21,6 +21,7 @@ type Source struct {
 	Prefix  string            // SAMPLE_
 	Environ []string          // as os.Environ returns it
 	Flags   map[string]string // by key; they win over the environment
+	Client  bool              // read only what it takes to reach the running service
 }
 
 // Load reads and checks a Config.
@@ -42,11 +43,15 @@ func Load(src Source) (*Config, error) {
 			values[src.Prefix+f.Key] = f.DefaultFor(src.Name)
 		}
 	}
-	for _, g := range c.groups() {
+	groups := c.groups()
+	if src.Client {
+		groups = groups[:clientGroups]
+	}
+	for _, g := range groups {
 		problems = append(problems, c.parse(g, values)...)
 	}
 	if len(problems) == 0 {
-		problems = c.check()
+		problems = c.check(groups)
 	}
 	if len(problems) > 0 {
 		slices.Sort(problems)

@@ -6,6 +6,8 @@ package outbox
 import (
 	"math/rand/v2"
 	"time"
+
+	"go.opentelemetry.io/otel/metric"
 )
 
 // tripAfter is how many failures in a row, with no success between them, mean that a destination is down. Single
@@ -17,6 +19,7 @@ const tripAfter = 5
 // as a probe; its answer closes the breaker or opens it for longer. An outage never counts as an attempt of a row.
 type breaker struct {
 	topic    string
+	label    metric.MeasurementOption
 	tripped  bool
 	until    time.Time // when tripped: no probe before
 	trips    int       // in a row, for the length of the pause

@@ -48,7 +48,6 @@ func (l *lane) fetch(ctx context.Context, now time.Time) {
 			p.Keys = append(p.Keys, key)
 		}
 	}
-	f.whole = len(p.Topics) == 0 && len(p.Keys) == 0
 	l.fetching, l.again = f, false
 	l.ops.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, opTimeout)
@@ -88,7 +87,6 @@ func (l *lane) afterFetch(p *page, now time.Time) {
 	if l.again {
 		l.fetchSoon(now.Add(coalesce))
 	}
-	l.empty.Store(len(p.recs) == 0 && f.whole && len(l.held) == 0 && !l.again)
 	l.report(now)
 }
 

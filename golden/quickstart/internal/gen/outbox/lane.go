@@ -29,7 +29,6 @@ type lane struct {
 	cap   int // rows
 	bytes int // of payload, at most
 	inbox inbox
-	empty atomic.Bool // the last fetch left nothing out, found nothing, and nothing is in memory
 	view  atomic.Pointer[view]
 
 	leases map[int16]Lease
@@ -62,7 +61,6 @@ type fetching struct {
 	leases map[int16]int64 // epochs it reads with
 	stale  map[Key]bool
 	limit  int
-	whole  bool // nothing is left out
 }
 
 // inbox is what other goroutines tell the lane.
@@ -173,7 +171,7 @@ func (l *lane) due(stopping bool) time.Time {
 			at = t
 		}
 	}
-	if !l.settling && (len(l.accepted) > 0 || len(l.refused) > 0) {
+	if !l.settling && (len(l.accepted) > 0 || len(l.refused) > 0 && !stopping) {
 		earlier(l.settleAt)
 	}
 	if stopping {
@@ -242,9 +240,6 @@ func (l *lane) lease(leases []Lease, now time.Time) {
 		}
 	}
 	l.suspended = false
-	if len(l.leases) == 0 {
-		l.empty.Store(true)
-	}
 	l.report(now)
 }
 

@@ -71,7 +71,7 @@ func (m *metrics) observe(r *Relay) (func(), error) {
 		o.ObserveInt64(m.shards, int64(s.Shards))
 		o.ObserveInt64(m.held, int64(s.Held))
 		for topic, state := range r.breakers() {
-			o.ObserveInt64(m.breaker, int64(state), metric.WithAttributes(attribute.String("topic", topic)))
+			o.ObserveInt64(m.breaker, int64(state), label(topic))
 		}
 		return nil
 	}, m.pending, m.oldest, m.dead, m.blocked, m.shards, m.held, m.breaker)
@@ -94,8 +94,13 @@ func (r *Relay) breakers() map[string]breakerState {
 	return out
 }
 
-func (m *metrics) delivered(topic string, lag time.Duration) {
-	m.lag.Record(context.Background(), max(lag, 0).Seconds(), metric.WithAttributes(attribute.String("topic", topic)))
+// label is the topic as an attribute, made once per topic.
+func label(topic string) metric.MeasurementOption {
+	return metric.WithAttributeSet(attribute.NewSet(attribute.String("topic", topic)))
+}
+
+func (m *metrics) delivered(topic metric.MeasurementOption, lag time.Duration) {
+	m.lag.Record(context.Background(), max(lag, 0).Seconds(), topic)
 }
 
 func (m *metrics) publishError(topic, reason string) {

@@ -37,9 +37,9 @@ type Queue interface {
 	Fetch(ctx context.Context, p Page) ([]Record, error)
 	// Delete removes published rows. A row already gone is no error.
 	Delete(ctx context.Context, rows []int64) error
-	// Reject counts a refused attempt of row. At the max-th it moves the row to the dead letters, and blocks its
+	// Reject counts a refused attempt of row. At the limit-th it moves the row to the dead letters, and blocks its
 	// key when block is set. It reports whether the row has left the queue, by this call or before it.
-	Reject(ctx context.Context, row int64, cause string, max int, block bool) (gone bool, err error)
+	Reject(ctx context.Context, row int64, cause string, limit int, block bool) (gone bool, err error)
 	// Stats reads the state of the whole outbox, for metrics and /statusz.
 	Stats(ctx context.Context) (Stats, error)
 }

@@ -18,6 +18,7 @@ import (
 // database.
 type Relay struct {
 	q         Queue
+	waker     Waker // nil where the queue is none
 	p         Publisher
 	pipelines bool
 	cfg       Config
@@ -48,16 +49,25 @@ func NewRelay(q Queue, p Publisher, cfg Config, log *slog.Logger, meter metric.M
 	if r.metrics, err = newMetrics(meter); err != nil {
 		return nil, fmt.Errorf("relay metrics: %w", err)
 	}
+	r.waker, _ = q.(Waker)
 	for range cfg.Lanes {
 		r.lanes = append(r.lanes, newLane(r))
 	}
 	return r, nil
 }
 
-// Wake tells the relay that rows were committed, so that they need not wait for the next poll. It never blocks,
-// and many calls within a millisecond cost one fetch. Polling alone is what guarantees delivery: rows committed by
-// another process, or by one that died before it could wake anybody, are found by it.
+// Wake tells the relay that this process committed rows, so that they need not wait for the next poll; where the
+// queue can, the relays of other processes hear of it too. It never blocks, and many calls within a millisecond cost
+// one fetch. Polling alone is what guarantees delivery: rows committed by a process that died before it could wake
+// anybody are found by it.
 func (r *Relay) Wake() {
+	r.wakeLanes()
+	if r.waker != nil {
+		r.waker.Notify()
+	}
+}
+
+func (r *Relay) wakeLanes() {
 	for _, l := range r.lanes {
 		l.inbox.put(func(in *inbox) { in.woken = true })
 	}
@@ -87,42 +97,12 @@ func (r *Relay) Run(ctx context.Context) error {
 	}
 	wg.Go(func() { r.keepLeases(ctx) })
 	wg.Go(func() { r.keepStats(ctx) })
+	if r.waker != nil {
+		wg.Go(func() { r.waker.Listen(ctx, r.wakeLanes) })
+	}
 	wg.Wait()
-	return r.release(context.WithoutCancel(ctx))
-}
-
-// Drain runs the relay until its share of the outbox is empty but for blocked keys, or ctx is done. It is Run for
-// a command that ends.
-func (r *Relay) Drain(ctx context.Context) error {
-	run, cancel := context.WithCancel(ctx)
-	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- r.Run(run) }()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case err := <-done:
-			if err == nil {
-				err = ctx.Err()
-			}
-			return err
-		case <-tick.C:
-			if r.empty() {
-				cancel()
-				return <-done
-			}
-		}
-	}
-}
-
-func (r *Relay) empty() bool {
-	for _, l := range r.lanes {
-		if !l.empty.Load() {
-			return false
-		}
-	}
-	return true
+	r.release(context.WithoutCancel(ctx))
+	return nil
 }
 
 // keepLeases renews the leases three times within their life, and hands them to the lanes. A lane stops sending on
@@ -177,7 +157,8 @@ func (r *Relay) renew(ctx context.Context) error {
 	return nil
 }
 
-func (r *Relay) release(ctx context.Context) error {
+// release gives the shards up. If that fails they run out by themselves.
+func (r *Relay) release(ctx context.Context) {
 	r.mu.Lock()
 	leases := make([]Lease, 0, len(r.shards))
 	for _, s := range r.shards {
@@ -186,14 +167,13 @@ func (r *Relay) release(ctx context.Context) error {
 	clear(r.shards)
 	r.mu.Unlock()
 	if len(leases) == 0 {
-		return nil
+		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	if err := r.q.Release(ctx, r.owner, leases); err != nil {
-		return fmt.Errorf("release outbox shards: %w", err) // they run out by themselves
+		r.failure("release", err)
 	}
-	return nil
 }
 
 // keepStats reads the state of the whole outbox now and then, for metrics and Status.

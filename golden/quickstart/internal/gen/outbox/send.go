@@ -115,13 +115,14 @@ func (l *lane) accept(it *item, now time.Time) {
 		q.full = false
 		l.fetchSoon(now)
 	}
-	l.breaker(q.key.Topic).rows--
+	b := l.breaker(q.key.Topic)
+	b.rows--
 	l.size -= it.size
 	if len(l.accepted) == 0 && l.settleAt.Before(now.Add(linger)) {
 		l.settleAt = now.Add(linger)
 	}
 	l.accepted = append(l.accepted, it.rec.Row)
-	l.r.metrics.delivered(q.key.Topic, now.Sub(it.rec.CreatedAt))
+	l.r.metrics.delivered(b.label, now.Sub(it.rec.CreatedAt))
 }
 
 // pause lets a key wait after a failure, without its rows.
@@ -189,7 +190,7 @@ func (l *lane) lift(now time.Time) {
 func (l *lane) breaker(topic string) *breaker {
 	b := l.topics[topic]
 	if b == nil {
-		b = &breaker{topic: topic}
+		b = &breaker{topic: topic, label: label(topic)}
 		l.topics[topic] = b
 	}
 	return b

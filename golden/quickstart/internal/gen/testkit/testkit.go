@@ -27,29 +27,29 @@ type Kit struct {
 }
 
 // New opens an empty database and migrates it. It is closed when the test ends.
-func New(t testing.TB) *Kit {
-	t.Helper()
-	db, err := store.Open(t.Context(), testdb.Config(t, defaults(t).Database), slog.New(slog.DiscardHandler))
+func New(tb testing.TB) *Kit {
+	tb.Helper()
+	db, err := store.Open(tb.Context(), testdb.Config(tb, defaults(tb).Database), slog.New(slog.DiscardHandler))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := db.Close(); err != nil {
-			t.Errorf("close database: %v", err)
+			tb.Errorf("close database: %v", err)
 		}
 	})
-	if err := db.Migrate(t.Context(), migrations.FS); err != nil {
-		t.Fatal(err)
+	if err := db.Migrate(tb.Context(), migrations.FS); err != nil {
+		tb.Fatal(err)
 	}
 	return &Kit{DB: db, Events: events.New()}
 }
 
 // Emitted returns the types of the events in the outbox, oldest first.
-func Emitted(t testing.TB, db *store.DB) []string {
-	t.Helper()
-	letters, err := db.Queue().List(t.Context(), false, 1000)
+func Emitted(tb testing.TB, db *store.DB) []string {
+	tb.Helper()
+	letters, err := db.Queue().List(tb.Context(), false, 1000)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var types []string
 	for _, l := range letters {
@@ -59,28 +59,30 @@ func Emitted(t testing.TB, db *store.DB) []string {
 }
 
 // Config is the service's configuration for a test: the defaults, the test's own database and broker, free ports.
-func Config(t testing.TB) *config.Config {
-	t.Helper()
-	cfg := defaults(t)
-	cfg.Database = testdb.Config(t, cfg.Database)
+func Config(tb testing.TB) *config.Config {
+	tb.Helper()
+	cfg := defaults(tb)
+	cfg.Database = testdb.Config(tb, cfg.Database)
 	cfg.Database.Migrate = true
-	cfg.Broker = testbroker.Config(t, cfg.Broker)
+	cfg.Broker = testbroker.Config(tb, cfg.Broker)
 	cfg.GRPC.Addr, cfg.Admin.Addr = "127.0.0.1:0", "127.0.0.1:0"
 	cfg.Shutdown.DrainDelay = 0
 	return cfg
 }
 
-func defaults(t testing.TB) *config.Config {
-	t.Helper()
-	cfg, err := config.Load(config.Source{Name: "test", Prefix: "TEST_"})
+func defaults(tb testing.TB) *config.Config {
+	tb.Helper()
+	cfg, err := config.Load(config.Source{Name: "test", Prefix: "TEST_", Flags: map[string]string{
+		"DATABASE_URL": "testdb", // replaced before use; some databases have no default
+	}})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return cfg
 }
 
 // Log is a logger that shows what the service logged when the test fails.
-func Log(t testing.TB) *slog.Logger {
-	t.Helper()
-	return slog.New(slog.NewTextHandler(t.Output(), nil))
+func Log(tb testing.TB) *slog.Logger {
+	tb.Helper()
+	return slog.New(slog.NewTextHandler(tb.Output(), nil))
 }

@@ -13,7 +13,7 @@ import (
 
 // Config returns base, changed so that it names a broker for tests. Where there is none to be found it skips the
 // test and says how to name one.
-func Config(t testing.TB, base broker.Config) broker.Config {
-	t.Helper()
+func Config(tb testing.TB, base broker.Config) broker.Config {
+	tb.Helper()
 	return base
 }

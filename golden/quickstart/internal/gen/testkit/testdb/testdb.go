@@ -14,8 +14,8 @@ import (
 
 // Config returns base, changed so that it names an empty database which only this test uses. Where there is no
 // server to be found it skips the test and says how to name one.
-func Config(t testing.TB, base store.Config) store.Config {
-	t.Helper()
-	base.URL = filepath.Join(t.TempDir(), "test.db")
+func Config(tb testing.TB, base store.Config) store.Config {
+	tb.Helper()
+	base.URL = filepath.Join(tb.TempDir(), "test.db")
 	return base
 }
