@@ -307,6 +307,8 @@ type bell struct {
 	wakes []func(leases bool)
 }
 
+var _ Waker = ringing{}
+
 // ringing is a client with a bell. Without shards it leaves all rows to others.
 type ringing struct {
 	*client

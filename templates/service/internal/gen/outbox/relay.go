@@ -15,7 +15,6 @@ import (
 // database.
 type Relay struct {
 	q         Queue
-	waker     Waker // nil where the queue is none
 	p         Publisher
 	pipelines bool
 	cfg       Config
@@ -23,6 +22,7 @@ type Relay struct {
 	owner     string
 	metrics   *metrics
 	lanes     []*lane
+	waker     Waker         // nil where the queue is none
 	regain    chan struct{} // another relay gave shards up, or wants some
 
 	mu       sync.Mutex
