@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -35,6 +36,7 @@ func Missing() []string {
 			missing = append(missing, name)
 		}
 	}
+	slices.Sort(missing)
 	return missing
 }
 

@@ -124,9 +124,12 @@ func TestFaults(t *testing.T) {
 			if err := s.Pause(); err != nil {
 				t.Fatal(err)
 			}
-			if still := running(t, s); len(still) > 0 {
-				t.Errorf("paused, and yet these run: %v", still)
-			}
+			eventually(t, "all is paused", func() error { // a signal is taken when the process is scheduled
+				if still := running(t, s); len(still) > 0 {
+					return fmt.Errorf("these run: %v", still)
+				}
+				return nil
+			})
 			if err := s.Resume(); err != nil {
 				t.Fatal(err)
 			}

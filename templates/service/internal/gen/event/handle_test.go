@@ -1,0 +1,96 @@
+package event
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/svcgen/svcgen/templates/service/internal/gen/outbox"
+)
+
+func newLane(log *bytes.Buffer) Lane {
+	return Lane{Group: "billing", RetryMin: 100 * time.Millisecond, RetryMax: 500 * time.Millisecond, Log: slog.New(slog.NewTextHandler(log, nil))}
+}
+
+func delivery() Delivery {
+	return Delivery{Message: outbox.Message{Topic: "orders", Key: "k", Headers: nil}, Attempt: 1}
+}
+
+func TestHandleTriesAgainAfterGrowingPauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		began := time.Now()
+		var at []time.Duration
+		var attempts []int
+		ok := newLane(&log).Handle(t.Context(), t.Context(), delivery(), func(_ context.Context, d *Delivery) error {
+			at, attempts = append(at, time.Since(began)), append(attempts, d.Attempt)
+			d.Attempt = 99 // a handler may do as it likes with its copy
+			switch len(at) {
+			case 5:
+				return nil
+			case 2:
+				panic("at times")
+			}
+			return errors.New("at times")
+		})
+		if !ok {
+			t.Fatal("not handled")
+		}
+		for i, want := range []time.Duration{0, 100, 300, 700, 1200} { // pauses of 100, 200, 400 and then the longest
+			if at[i] != want*time.Millisecond || attempts[i] != i+1 {
+				t.Errorf("try %d at %v as attempt %d, want %v", i+1, at[i], attempts[i], want*time.Millisecond)
+			}
+		}
+		if s := log.String(); strings.Count(s, "event handler failed") != 4 || !strings.Contains(s, "handle_test.go") {
+			t.Errorf("log has not 4 failures and the stack of the panic:\n%s", s)
+		}
+	})
+}
+
+func TestHandleEndsWithTheConsumer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		stop, cancel := context.WithCancel(t.Context())
+		tries := 0
+		done := make(chan bool)
+		go func() {
+			done <- newLane(&log).Handle(stop, t.Context(), delivery(), func(context.Context, *Delivery) error {
+				tries++
+				return errors.New("never")
+			})
+		}()
+		synctest.Wait() // in its first pause
+		cancel()
+		if <-done || tries != 1 {
+			t.Errorf("handled, or %d tries, want one and no success", tries)
+		}
+		if newLane(&log).Handle(stop, t.Context(), delivery(), nil) {
+			t.Error("a consumer that has ended took a message")
+		}
+	})
+}
+
+func TestLinger(t *testing.T) {
+	type key struct{}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, end := context.WithCancel(context.WithValue(t.Context(), key{}, "value"))
+		work, cancel := Linger(ctx, time.Second)
+		defer cancel()
+		end()
+		time.Sleep(time.Second - 1)
+		synctest.Wait()
+		if work.Err() != nil || work.Value(key{}) != "value" {
+			t.Errorf("within the grace: %v, value %v", work.Err(), work.Value(key{}))
+		}
+		time.Sleep(1)
+		synctest.Wait()
+		if work.Err() == nil {
+			t.Error("the work goes on after the grace")
+		}
+	})
+}
