@@ -18,7 +18,7 @@ import (
 // Beside that, only one package knows each outside technology.
 const arrows = `
 	# No parser knows Go, no template knows the manifest, nothing but reconcile writes.
-	NONE < diag, naming, fileset, merge, templates, fragment, gomod;
+	NONE < diag, naming, fileset, merge, drift, templates, fragment, gomod;
 	naming, diag < manifest;
 	naming, diag < schema;
 	manifest, schema < ir;

@@ -40,13 +40,20 @@ func names(t *testing.T) []string {
 	return names
 }
 
-// emit makes the service of an example in dir.
-func emit(t *testing.T, example, dir string) {
+// emit makes the service of a manifest in dir.
+func emit(t *testing.T, manifest, dir string) {
 	t.Helper()
-	out, err := generator.Generate(t.Context(), generator.Input{Manifest: filepath.Join(examples, example, "svcgen.yaml"), Version: "devel"})
+	out, err := generator.Generate(t.Context(), generator.Input{Manifest: manifest, Version: "devel"})
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := reconcile.CreateTree(dir, out.Files, options(out)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// options are what the command reconciles out with.
+func options(out *generator.Output) reconcile.Options {
 	opt := reconcile.Options{Version: "devel"}
 	for _, l := range out.Lookups {
 		in := reconcile.Input{Path: l.Path}
@@ -55,9 +62,7 @@ func emit(t *testing.T, example, dir string) {
 		}
 		opt.Inputs = append(opt.Inputs, in)
 	}
-	if _, err := reconcile.CreateTree(dir, out.Files, opt); err != nil {
-		t.Fatal(err)
-	}
+	return opt
 }
 
 // files reads a whole tree.
@@ -83,17 +88,20 @@ func files(t *testing.T, dir string) map[string][]byte {
 func TestGolden(t *testing.T) {
 	for _, name := range names(t) {
 		t.Run(name, func(t *testing.T) {
-			golden := filepath.Join(goldens, name)
+			manifest, golden := filepath.Join(examples, name, "svcgen.yaml"), filepath.Join(goldens, name)
 			if *update {
 				if err := os.RemoveAll(golden); err != nil {
 					t.Fatal(err)
 				}
-				emit(t, name, golden)
+				emit(t, manifest, golden)
 				return
 			}
 			fresh := filepath.Join(t.TempDir(), name)
-			emit(t, name, fresh)
+			emit(t, manifest, fresh)
 			compare(t, files(t, golden), files(t, fresh))
+			if t.Failed() {
+				t.Log("go test ./generator -update writes the golden trees again: read their diff as a user would")
+			}
 		})
 	}
 }
@@ -119,9 +127,6 @@ func compare(t *testing.T, want, got map[string][]byte) {
 			t.Errorf("%s is in the golden tree, and svcgen does not emit it", path)
 		}
 	}
-	if t.Failed() {
-		t.Log("go test ./generator -update writes the golden trees again: read their diff as a user would")
-	}
 }
 
 // TestGoldenBuilds builds, vets and tests every golden tree as its user would: with its own go.mod, under the race
@@ -132,16 +137,32 @@ func TestGoldenBuilds(t *testing.T) {
 	}
 	for _, name := range names(t) {
 		t.Run(name, func(t *testing.T) {
-			for _, args := range [][]string{
-				{"build", "./..."}, {"vet", "./..."}, {"test", "-race", "./..."},
-			} {
-				cmd := exec.CommandContext(t.Context(), "go", args...)
-				cmd.Dir = filepath.Join(goldens, name)
-				cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=readonly")
-				if out, err := cmd.CombinedOutput(); err != nil {
-					t.Fatalf("go %v: %v\n%s", args, err, out)
-				}
-			}
+			dir := filepath.Join(goldens, name)
+			command(t, dir, "build", "./...")
+			command(t, dir, "vet", "./...")
+			command(t, dir, "test", "-race", "./...")
 		})
+	}
+}
+
+// TestOddBuilds does the same with an input that is legal and inconvenient.
+func TestOddBuilds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a whole service")
+	}
+	dir := filepath.Join(t.TempDir(), "odd")
+	emit(t, filepath.Join("testdata", "odd", "svcgen.yaml"), dir)
+	command(t, dir, "vet", "./...")
+	command(t, dir, "test", "./...")
+}
+
+// command runs the go command in an emitted tree.
+func command(t *testing.T, dir string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=readonly")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go %v: %v\n%s", args, err, out)
 	}
 }

@@ -100,13 +100,25 @@ func services() func(*planner) ([]File, error) {
 
 // methods are the stubs of the gRPC methods.
 func methods() func(*planner) ([]File, error) {
-	return eachMethod(func(m ir.Method) (path, from string) { return m.File, "method_" + stub(m) + ".go.tmpl" })
+	return eachMethod(func(m ir.Method) (path, from string, needs []ir.Import) {
+		needs = []ir.Import{m.Input.Import, m.Output.Import}
+		for _, e := range m.Emits {
+			needs = append(needs, e.Event.Message.Import)
+		}
+		return m.File, "method_" + stub(m) + ".go.tmpl", needs
+	})
 }
 
 // methodTests are the tests of the stubs. Where a method is there already, it was not svcgen that wrote it, and
 // the test of a stub would not pass.
 func methodTests() func(*planner) ([]File, error) {
-	return eachMethod(func(m ir.Method) (path, from string) { return m.TestFile, "method_" + stub(m) + "_test.go.tmpl" })
+	return eachMethod(func(m ir.Method) (path, from string, needs []ir.Import) {
+		needs = []ir.Import{m.Input.Import}
+		if m.Kind != ir.Unary {
+			needs = append(needs, m.Output.Import) // a stream names both
+		}
+		return m.TestFile, "method_" + stub(m) + "_test.go.tmpl", needs
+	})
 }
 
 // stub is the kind of stub m gets.
@@ -127,19 +139,15 @@ func eachService(expand func(*ir.Service, ir.RPCService) []File) func(*planner) 
 	}
 }
 
-func eachMethod(file func(ir.Method) (path, from string)) func(*planner) ([]File, error) {
+func eachMethod(file func(ir.Method) (path, from string, needs []ir.Import)) func(*planner) ([]File, error) {
 	return eachService(func(s *ir.Service, served ir.RPCService) []File {
 		var files []File
 		for _, m := range served.Methods {
-			specs := []ir.Import{m.Input.Import, m.Output.Import}
-			for _, e := range m.Emits {
-				specs = append(specs, e.Event.Message.Import)
-			}
-			data := &Data{Served: served, Method: m, Imports: imports(s.Module, specs...)}
+			path, from, needs := file(m)
+			data := &Data{Served: served, Method: m, Imports: imports(s.Module, needs...)}
 			if last := len(m.Emits) - 1; last >= 0 {
 				data.First, data.Last = m.Emits[:last], m.Emits[last]
 			}
-			path, from := file(m)
 			files = append(files, File{
 				Path: path, Source: Fragment, From: from, Data: data,
 				Decl: fileset.Decl{Package: s.Package, Type: served.Type, Method: m.GoName},

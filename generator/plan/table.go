@@ -12,9 +12,6 @@ func table(s *ir.Service) []row {
 		{fileset.User, sources(), "the manifest or a proto: what svcgen reads"},
 		{fileset.User, fragment("generate.go", "generate.go.tmpl"), "lets go generate run svcgen regen"},
 		{fileset.User, fragment("cmd/"+s.Name+"/main.go", "main.go.tmpl"), "the program; makes what your constructors are given"},
-		{fileset.User, fragment("cmd/"+s.Name+"/main_test.go", "main_test.go.tmpl"), "end to end test of the whole service"},
-		{fileset.User, publishesTest("cmd/" + s.Name + "/publishes_test.go"), "end to end test: what your methods publish"},
-		{fileset.User, consumesTest("cmd/" + s.Name + "/consumes_test.go"), "end to end test: what you consume"},
 		{fileset.User, deps(pkg + "/deps.go"), "what your constructors are made from"},
 		{fileset.User, fragment(pkg+"/deps_test.go", "deps_test.go.tmpl"), "the same for tests"},
 		{fileset.User, services(), "one for each served gRPC service"},
@@ -25,6 +22,9 @@ func table(s *ir.Service) []row {
 		{fileset.User, handlerTests(), "one for each consumed event: its test"},
 		{fileset.User, migrations("migrations"), "migrations are append-only: svcgen adds files and changes none"},
 
+		{fileset.Merged, fragment("cmd/"+s.Name+"/main_test.go", "main_test.go.tmpl"), "end to end test of the whole service"},
+		{fileset.Merged, publishesTest("cmd/" + s.Name + "/publishes_test.go"), "end to end test: what your methods publish"},
+		{fileset.Merged, consumesTest("cmd/" + s.Name + "/consumes_test.go"), "end to end test: what you consume"},
 		{fileset.Merged, modules(), "the tested versions of what the service depends on"},
 		{fileset.Merged, fragment("README.md", "README.md.tmpl"), "how to run, configure and change the service"},
 		{fileset.Merged, fragment("Makefile", "Makefile.tmpl"), "the commands of a working day"},
@@ -40,6 +40,7 @@ func table(s *ir.Service) []row {
 		{fileset.Merged, fragment("deploy/network.yaml", "deploy_network.yaml.tmpl"), "Kubernetes: who may call and be called"},
 
 		{fileset.Svcgen, generated(), "generated from a proto"},
+		{fileset.Svcgen, contract(".svcgen/contract.binpb"), "the descriptors of the protos, which the next run compares with"},
 		{fileset.Svcgen, ignore(".svcgen/.gitignore"), "keeps what svcgen needs for one run only out of version control"},
 		{fileset.Svcgen, fragment(gen+"doc.go", "doc.go.tmpl"), "what internal/gen is, and which svcgen wrote it"},
 		{fileset.Svcgen, registration(gen + "app/services.go"), "registers your services and consumers"},

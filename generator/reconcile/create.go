@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/svcgen/svcgen/generator/fileset"
 )
@@ -73,7 +74,9 @@ func ignoreNotEmpty(err error) error {
 func Creates(set *fileset.Set) *Changes {
 	changes := &Changes{}
 	for _, f := range set.Files() {
-		changes.act(Action{Path: f.Path, Op: Create, Owner: f.Owner, New: f.Content})
+		if !strings.HasPrefix(f.Path, stateDir+"/") {
+			changes.act(Action{Path: f.Path, Op: Create, Owner: f.Owner, New: f.Content})
+		}
 	}
 	return changes
 }

@@ -149,11 +149,13 @@ func (p *planner) own(f fileset.File) error {
 	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{hash}}
 	disk := p.disk[f.Path]
 	switch {
-	case !disk.exists:
-		p.changes.act(Action{Path: f.Path, Op: Create, Owner: f.Owner, New: f.Content})
 	case disk.regular && disk.hash == hash:
 		p.changes.Unchanged++
 		return nil
+	case strings.HasPrefix(f.Path, stateDir+"/"):
+		// Nobody edits what svcgen keeps for itself, or wants to read of it.
+	case !disk.exists:
+		p.changes.act(Action{Path: f.Path, Op: Create, Owner: f.Owner, New: f.Content})
 	case p.ours(f.Path, disk):
 		p.changes.act(Action{Path: f.Path, Op: Update, Owner: f.Owner, Old: disk.content, New: f.Content})
 	case p.opt.Overwrite:
@@ -207,6 +209,10 @@ func (p *planner) users(f fileset.File) error {
 	switch {
 	case was && known.Variant != f.Variant && disk.exists:
 		return p.vary(f, disk)
+	case disk.regular && disk.hash == Hash(f.Content):
+		p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{disk.hash}, Variant: f.Variant}
+		p.changes.Unchanged++
+		return nil
 	case disk.exists && !was:
 		p.next.Files[f.Path] = Entry{Owner: f.Owner, Variant: f.Variant}
 		p.changes.Unchanged++

@@ -7,7 +7,6 @@ import (
 	"path"
 	"slices"
 	"strconv"
-	"strings"
 	"text/template"
 
 	"github.com/Masterminds/sprig/v3"
@@ -50,9 +49,8 @@ func (f fragments) execute(w io.Writer, name string, data *plan.Data) error {
 // funcs are the functions fragments have beside sprig's.
 func funcs() template.FuncMap {
 	return template.FuncMap{
-		"import":  importSpec,
-		"comment": comment,
-		"quoted":  strconv.Quote,
+		"import": importSpec,
+		"quoted": strconv.Quote,
 	}
 }
 
@@ -62,21 +60,4 @@ func importSpec(i ir.Import) string {
 		return strconv.Quote(i.Path)
 	}
 	return i.Alias + " " + strconv.Quote(i.Path)
-}
-
-// comment is the lines of a proto comment as the rest of a Go doc comment, after an empty line of it. Nothing when
-// there are none.
-func comment(lines []string) string {
-	if len(lines) == 0 {
-		return ""
-	}
-	var b strings.Builder
-	b.WriteString("\n//")
-	for _, line := range lines {
-		b.WriteString("\n//")
-		if line = strings.TrimSpace(line); line != "" {
-			b.WriteString(" " + line)
-		}
-	}
-	return b.String()
 }

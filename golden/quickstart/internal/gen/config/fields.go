@@ -99,5 +99,8 @@ func (c *Config) LogValue() slog.Value {
 			attrs = append(attrs, slog.String(s.Name, s.Value))
 		}
 	}
+	if len(attrs) == 0 {
+		return slog.StringValue("nothing; all defaults hold")
+	}
 	return slog.GroupValue(attrs...)
 }

@@ -18,7 +18,6 @@ import (
 // database.
 type Relay struct {
 	q         Queue
-	waker     Waker // nil where the queue is none
 	p         Publisher
 	pipelines bool
 	cfg       Config
@@ -26,6 +25,8 @@ type Relay struct {
 	owner     string
 	metrics   *metrics
 	lanes     []*lane
+	waker     Waker         // nil where the queue is none
+	regain    chan struct{} // another relay gave shards up, or wants some
 
 	mu       sync.Mutex
 	shards   map[int16]Lease // owned
@@ -45,7 +46,7 @@ func NewRelay(q Queue, p Publisher, cfg Config, log *slog.Logger, meter metric.M
 		return nil, fmt.Errorf("relay id: %w", err)
 	}
 	r := &Relay{q: q, p: p, pipelines: p.Pipelines(), cfg: cfg, log: log, owner: id.String(),
-		shards: make(map[int16]Lease), failures: make(map[string]Failure)}
+		regain: make(chan struct{}, 1), shards: make(map[int16]Lease), failures: make(map[string]Failure)}
 	if r.metrics, err = newMetrics(meter); err != nil {
 		return nil, fmt.Errorf("relay metrics: %w", err)
 	}
@@ -98,40 +99,71 @@ func (r *Relay) Run(ctx context.Context) error {
 	wg.Go(func() { r.keepLeases(ctx) })
 	wg.Go(func() { r.keepStats(ctx) })
 	if r.waker != nil {
-		wg.Go(func() { r.waker.Listen(ctx, r.wakeLanes) })
+		wg.Go(func() { r.waker.Listen(ctx, r.woken) })
 	}
 	wg.Wait()
 	r.release(context.WithoutCancel(ctx))
 	return nil
 }
 
-// keepLeases renews the leases three times within their life, and hands them to the lanes. A lane stops sending on
-// its own when a lease runs out, so a database that is away costs nothing but time.
-func (r *Relay) keepLeases(ctx context.Context) {
-	failed := 0
-	for {
-		pause := r.cfg.LeaseTTL / 3
-		if err := r.renew(ctx); err != nil && ctx.Err() == nil {
-			failed++
-			r.failure("lease", err)
-			pause = min(pause, backoff(failed, &r.cfg))
-		} else {
-			failed = 0
-		}
+// woken is told by another process.
+func (r *Relay) woken(leases bool) {
+	r.wakeLanes()
+	if leases {
 		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(jitter(pause)):
+		case r.regain <- struct{}{}:
+		default:
 		}
 	}
 }
 
-func (r *Relay) renew(ctx context.Context) error {
+const (
+	// leasePoll bounds how long shards that another relay gave up stay without one.
+	leasePoll = 700 * time.Millisecond
+	// leaseRest is the least time between two requests for leases.
+	leaseRest = 100 * time.Millisecond
+)
+
+// keepLeases renews the leases three times within their life, and hands them to the lanes. While shards change
+// hands, and always where nobody would tell of it, it asks every leasePoll. A lane stops sending on its own when a
+// lease runs out, so a database that is away costs nothing but time.
+func (r *Relay) keepLeases(ctx context.Context) {
+	failed, before := 0, 0
+	for {
+		pause := r.cfg.LeaseTTL / 3
+		n, err := r.renew(ctx)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			failed++
+			r.failure("lease", err)
+			pause = min(pause, backoff(failed, &r.cfg))
+		case n != before || n == 0 || r.waker == nil:
+			pause = min(pause, leasePoll)
+			fallthrough
+		default:
+			failed, before = 0, n
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(leaseRest):
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.regain:
+		case <-time.After(jitter(max(pause-leaseRest, 0))):
+		}
+	}
+}
+
+// renew returns how many shards are owned now.
+func (r *Relay) renew(ctx context.Context) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.LeaseTTL)
 	defer cancel()
 	leases, err := r.q.Lease(ctx, r.owner, r.cfg.LeaseTTL)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	owned := make(map[int16]Lease, len(leases))
 	byLane := make([][]Lease, len(r.lanes))
@@ -154,7 +186,7 @@ func (r *Relay) renew(ctx context.Context) error {
 	for i, l := range r.lanes {
 		l.inbox.put(func(in *inbox) { in.leases, in.leased = byLane[i], true })
 	}
-	return nil
+	return len(leases), nil
 }
 
 // release gives the shards up. If that fails they run out by themselves.

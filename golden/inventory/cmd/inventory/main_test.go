@@ -1,0 +1,21 @@
+package main
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/acme/inventory/internal/gen/app/apptest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestServes runs the service as main wires it, and asks for the health of each gRPC service over the network.
+func TestServes(t *testing.T) {
+	svc := apptest.Start(t, deps)
+	for _, name := range []string{
+		"acme.inventory.v1.InventoryService",
+	} {
+		t.Run(name, func(t *testing.T) { svc.Serves(t, name) })
+	}
+}
