@@ -3,11 +3,8 @@ package app
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/trace"
@@ -18,25 +15,6 @@ import (
 	"github.com/svcgen/svcgen/templates/service/internal/gen/store"
 	"github.com/svcgen/svcgen/templates/service/internal/gen/testkit"
 )
-
-func TestOutlive(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		parent, end := context.WithCancel(t.Context())
-		ctx, cancel := outlive(parent, time.Minute)
-		defer cancel()
-		end()
-		time.Sleep(59 * time.Second) // the test's clock
-		synctest.Wait()
-		if ctx.Err() != nil {
-			t.Error("the handler was cancelled within its grace")
-		}
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
-		if ctx.Err() == nil {
-			t.Error("the handler goes on after its grace")
-		}
-	})
-}
 
 // TestTake runs handlers on a real database: what they emit stays or goes with their error, and belongs to the
 // trace of the event they handle.
@@ -62,7 +40,7 @@ func TestTake(t *testing.T) {
 				t.Fatal(err)
 			}
 			var told []error
-			in.db, in.log = kit.DB, slog.New(slog.NewTextHandler(io.Discard, nil))
+			in.db, in.log = kit.DB, slog.New(slog.DiscardHandler)
 			in.consumed = func(_ string, err error) { told = append(told, err) }
 			c := consume("archive", func(ctx context.Context, tx *store.Tx, ev *samplev1.NoteArchived) error {
 				if got := trace.SpanContextFromContext(ctx).TraceID().String(); got != traceID {

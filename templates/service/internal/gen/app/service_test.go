@@ -270,3 +270,21 @@ func TestBrokerLost(t *testing.T) {
 		t.Errorf("not ready for want of a broker: %d %s", code, body)
 	}
 }
+
+// TestOpenInterrupted ends the context in the middle of the start: what was opened still has time to close.
+func TestOpenInterrupted(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	closed := false
+	_, err := Open(ctx, testkit.Config(t), func(_ context.Context, rt *Runtime) (Deps, error) {
+		rt.OnStop(func(ctx context.Context) error {
+			closed = true
+			return ctx.Err()
+		})
+		interrupt()
+		return Deps{}, ctx.Err()
+	}, Options{Log: testkit.Log(t)})
+	if !closed || err == nil || strings.Contains(err.Error(), "close dependency") {
+		t.Errorf("closed %t, error %v", closed, err)
+	}
+}

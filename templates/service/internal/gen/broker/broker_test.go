@@ -188,3 +188,34 @@ func TestConfig(t *testing.T) {
 		t.Error("a broker without bounds was opened")
 	}
 }
+
+// TestHandlerMayFinish ends a subscription while its handler runs: the handler has its grace, and no more.
+func TestHandlerMayFinish(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := config
+		cfg.Grace = time.Minute
+		b := openBroker(t, cfg)
+		ctx, end := context.WithCancel(t.Context())
+		defer end()
+		done := make(chan error, 1)
+		var lived time.Duration
+		go func() {
+			done <- b.Subscribe(ctx, Subscription{Topic: "t", Group: "g"}, func(ctx context.Context, _ *Delivery) error {
+				end()
+				began := time.Now()
+				<-ctx.Done()
+				lived = time.Since(began)
+				return ctx.Err()
+			})
+		}()
+		if err := publish(b, "t", "k", 1); err != nil {
+			t.Error(err)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if lived != time.Minute {
+			t.Errorf("the handler's context lived %v after the subscription, want the grace of a minute", lived)
+		}
+	})
+}

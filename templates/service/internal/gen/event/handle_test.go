@@ -14,7 +14,7 @@ import (
 )
 
 func newLane(log *bytes.Buffer) Lane {
-	return Lane{Group: "billing", RetryMin: 100 * time.Millisecond, RetryMax: 500 * time.Millisecond, Log: slog.New(slog.NewTextHandler(log, nil))}
+	return Lane{Group: "billing", RetryMin: 100 * time.Millisecond, RetryMax: 500 * time.Millisecond, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 }
 
 func delivery() Delivery {
@@ -46,7 +46,7 @@ func TestHandleTriesAgainAfterGrowingPauses(t *testing.T) {
 				t.Errorf("try %d at %v as attempt %d, want %v", i+1, at[i], attempts[i], want*time.Millisecond)
 			}
 		}
-		if s := log.String(); strings.Count(s, "event handler failed") != 4 || !strings.Contains(s, "handle_test.go") {
+		if s := log.String(); strings.Count(s, "event is tried again") != 4 || !strings.Contains(s, "handle_test.go") {
 			t.Errorf("log has not 4 failures and the stack of the panic:\n%s", s)
 		}
 	})

@@ -336,3 +336,48 @@ func TestValidate(t *testing.T) {
 		t.Errorf("stream: %v", err)
 	}
 }
+
+// TestStreamTimeout opens a stream on which the client says nothing, and one on which it reads nothing: a handler that
+// waits for it must not stay for ever.
+func TestStreamTimeout(t *testing.T) {
+	tests := map[string]func(s grpc.ServerStream) error{
+		"receives": func(s grpc.ServerStream) error { return s.RecvMsg(&samplev1.ChatRequest{}) },
+		"sends": func(s grpc.ServerStream) error {
+			for text := strings.Repeat("x", 1<<20); ; {
+				if err := s.SendMsg(&samplev1.ChatResponse{Text: text}); err != nil {
+					return err
+				}
+			}
+		},
+	}
+	for name, wait := range tests {
+		t.Run(name, func(t *testing.T) {
+			cfg := testConfig()
+			cfg.StreamTimeout = 50 * time.Millisecond
+			ended := make(chan error, 1)
+			_, _, conn := start(t, cfg, Options{Extra: []grpc.ServerOption{grpc.UnknownServiceHandler(func(_ any, s grpc.ServerStream) error {
+				err := wait(s)
+				ended <- err
+				return err
+			})}}, &notes{})
+			stream, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, "/t/Wait")
+			if err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case err := <-ended:
+				if !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("the handler was told %v", err)
+				}
+			case <-time.After(5 * time.Second):
+				t.Fatal("the handler waits on")
+			}
+			for err = nil; err == nil; { // what was sent in time is still there
+				err = stream.RecvMsg(&samplev1.ChatResponse{})
+			}
+			if status.Code(err) != codes.DeadlineExceeded {
+				t.Errorf("the client was told %v", err)
+			}
+		})
+	}
+}
