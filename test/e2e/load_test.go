@@ -14,6 +14,9 @@ import (
 const (
 	writers       = 8
 	keysPerWriter = 8
+
+	// pace is how often a writer calls, at most: the proof is in faults, not in how much this machine can take.
+	pace = 20 * time.Millisecond
 )
 
 // load is callers that make a service publish: each counts the calls for each of its keys, one at a time.
@@ -64,20 +67,19 @@ func (l *load) use(replicas ...*replica) {
 }
 
 func (l *load) write(ctx context.Context, prefix string, turn int) {
-	for seq := 1; ; seq++ {
-		for k := range keysPerWriter {
-			key := fmt.Sprintf("%s-%d", prefix, k)
-			for !l.once(ctx, key, seq, turn) {
-				turn++ // to another replica
-				select {
-				case <-ctx.Done():
-					return
-				case <-time.After(20 * time.Millisecond): // a caller's back-off
-				}
-			}
-			if ctx.Err() != nil {
-				return
-			}
+	tick := time.NewTicker(pace)
+	defer tick.Stop()
+	for n := 0; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		key, seq := fmt.Sprintf("%s-%d", prefix, n%keysPerWriter), 1+n/keysPerWriter
+		if l.once(ctx, key, seq, turn) {
+			n++
+		} else {
+			turn++ // the same again, from another replica
 		}
 	}
 }

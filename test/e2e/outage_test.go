@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -17,6 +19,7 @@ import (
 // TestBrokerOutage kills the broker under load. Callers must not notice: calls succeed, the service stays ready, and
 // what waited arrives in order once the broker is back.
 func TestBrokerOutage(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		example string
 		call    func(context.Context, *replica, string, int) error
@@ -32,6 +35,7 @@ func TestBrokerOutage(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.example, func(t *testing.T) {
+			t.Parallel()
 			e := built(t, tt.example)
 			setting, tap, server := tt.broker(t, e)
 			env := e.env("DATABASE_URL="+rig.Postgres(t), setting)
@@ -51,6 +55,11 @@ func TestBrokerOutage(t *testing.T) {
 					err = fmt.Errorf("%d do", s.Outbox.Pending)
 				}
 				return err
+			})
+			t.Cleanup(func() {
+				if log, err := os.ReadFile(filepath.Join(server.Dir(), "server.log")); err == nil && t.Failed() {
+					t.Logf("the last the broker said:\n%s", log[max(0, len(log)-6000):])
+				}
 			})
 			before := l.successes()
 			<-over
@@ -112,6 +121,7 @@ func watch(t *testing.T, check func(context.Context) error) func() error {
 // TestDatabaseOutage kills the database under load. The service says so at once, to callers and to whoever balances
 // them, and is back by itself; what it had promised before is kept.
 func TestDatabaseOutage(t *testing.T) {
+	t.Parallel()
 	e := built(t, "orders")
 	server, brokers := rig.Private(t, rig.StartPostgres), rig.Kafka(t)
 	tap := tapKafka(t, e, brokers, e.topic("orders"))
