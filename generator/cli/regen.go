@@ -68,15 +68,16 @@ func (a *app) runRegen(cmd *cobra.Command, f regenFlags, args []string) (err err
 	if err != nil {
 		return err
 	}
-	// Two builds of a development version may differ, so only a released one can know by its name.
-	if a.version != devel {
-		current, err := tree.Current(lock, a.version)
-		if err != nil {
-			return err
+	program := a.program()
+	is, err := tree.Current(lock, program, f.check)
+	if err != nil {
+		return err
+	}
+	if is.Current {
+		if is.Stale && f.writes() {
+			remember(tree, program)
 		}
-		if current {
-			return a.report(report{Status: nothingToDo, Dir: dir, changes: &reconcile.Changes{Unchanged: len(lock.Files)}}, f.json)
-		}
+		return a.report(report{Status: nothingToDo, Dir: dir, changes: &reconcile.Changes{Unchanged: len(lock.Files)}}, f.json)
 	}
 	out, err := generator.Generate(cmd.Context(), generator.Input{Manifest: filepath.Join(dir, manifest.FileName), Version: a.version})
 	if err != nil {
@@ -99,8 +100,13 @@ func (a *app) runRegen(cmd *cobra.Command, f regenFlags, args []string) (err err
 			return err
 		}
 	}
+	remember(tree, program)
 	return a.done(dir, f, changes)
 }
+
+// remember makes the next run with nothing to do a fast one. Where that fails, in a folder that may not be written
+// for example, this run has still done what it was asked for.
+func remember(tree *reconcile.Tree, program reconcile.Program) { _ = tree.Remember(program) }
 
 // findTree is the folder with svcgen.lock, dir or the nearest one around it.
 func findTree(dir string) (string, error) {
