@@ -22,6 +22,7 @@ type regenFlags struct {
 	check     bool
 	json      bool
 	overwrite bool
+	maxProto  maxProto
 }
 
 // writes reports whether the run is to change the tree.
@@ -44,6 +45,7 @@ docs/regen.md says exactly what happens to which file. A run either does all of 
 	flags.BoolVar(&f.diff, "diff", false, "show what would change and write nothing")
 	flags.BoolVar(&f.check, "check", false, "fail when something would change, and write nothing")
 	flags.BoolVar(&f.json, "json", false, "print what was done as JSON")
+	f.maxProto.flag(cmd)
 	flags.BoolVar(&f.overwrite, "overwrite", false, "replace files of svcgen's that were changed by hand; the changes are saved under .svcgen/rescued")
 	return cmd
 }
@@ -79,7 +81,7 @@ func (a *app) runRegen(cmd *cobra.Command, f regenFlags, args []string) (err err
 		}
 		return a.report(report{Status: nothingToDo, Dir: dir, changes: &reconcile.Changes{Unchanged: len(lock.Files)}}, f.json)
 	}
-	out, err := generator.Generate(cmd.Context(), generator.Input{Manifest: filepath.Join(dir, manifest.FileName), Version: a.version})
+	out, err := generator.Generate(cmd.Context(), generator.Input{Manifest: filepath.Join(dir, manifest.FileName), Version: a.version, Limits: f.maxProto.limits()})
 	if err != nil {
 		return err
 	}
