@@ -12,6 +12,7 @@ import (
 	"github.com/svcgen/svcgen/generator/ir"
 	"github.com/svcgen/svcgen/generator/plan"
 	"github.com/svcgen/svcgen/generator/render"
+	"github.com/svcgen/svcgen/generator/schema"
 	"github.com/svcgen/svcgen/templates"
 	"github.com/svcgen/svcgen/templates/fragment"
 )
@@ -22,7 +23,8 @@ type Input struct {
 	Proto    string     // path of a .proto, where there is no manifest
 	Choices  ir.Choices // what is not to be inferred from Proto
 	Imports  []string   // further import roots, as -I takes them
-	Version  string     // of svcgen
+	Limits   schema.Limits
+	Version  string // of svcgen
 }
 
 // Output is a generated service.

@@ -20,7 +20,7 @@ import (
 // load reads the manifest and compiles its protos. Without a manifest it infers one from the proto.
 func load(ctx context.Context, in Input) (*manifest.Manifest, *schema.Schema, error) {
 	if in.Proto != "" {
-		s, err := ir.CompileFile(ctx, in.Proto, in.Imports, schema.Limits{})
+		s, err := ir.CompileFile(ctx, in.Proto, in.Imports, in.Limits)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -35,7 +35,7 @@ func load(ctx context.Context, in Input) (*manifest.Manifest, *schema.Schema, er
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := ir.Compile(ctx, m, in.Imports, schema.Limits{})
+	s, err := ir.Compile(ctx, m, in.Imports, in.Limits)
 	return m, s, err
 }
 

@@ -55,7 +55,6 @@ func (s size) writeProtos(dir string) error {
 
 // writeProto writes the i-th file: each method has a request and a response of ten fields, with a nested message, lists
 // and a map among them; every fourth method is of each streaming kind. comment makes one version differ from another.
-// 1,600 methods stay below a mebibyte, which is as much as svcgen reads of one proto.
 func (s size) writeProto(w io.Writer, i int, comment string) {
 	printf(w, "syntax = \"proto3\";\n\npackage bench.s%03d.v1;\n\noption go_package = \"example.com/bench/gen/bench/s%03d/v1;s%03dv1\";\n\n", i, i, i)
 	printf(w, "// S%03dService is one of many.%s\nservice S%03dService {\n", i, comment, i)

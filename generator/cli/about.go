@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/svcgen/svcgen/generator/manifest"
+	"github.com/svcgen/svcgen/generator/reconcile"
 )
 
 // devel is the version of a svcgen that was built from changed or unknown sources.
@@ -28,6 +30,15 @@ func version() string {
 		return devel
 	}
 	return info.Main.Version
+}
+
+// program is this svcgen, as a tree remembers it.
+func (a *app) program() reconcile.Program {
+	p := reconcile.Program{Version: a.version, Development: a.version == devel}
+	if p.Development {
+		p.Executable, _ = os.Executable() // where there is none, no tree is known to be of this build
+	}
+	return p
 }
 
 func (a *app) versionCommand() *cobra.Command {

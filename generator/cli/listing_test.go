@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// listing is every file and folder below dir with its mode, size and modification time.
+// listing is every file and folder below dir with its mode, size and modification time. What svcgen remembers for
+// this machine only, out of version control, is left out with the folder it comes and goes in.
 func listing(dir string) (string, error) {
 	var b strings.Builder
 	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
@@ -17,6 +18,10 @@ func listing(dir string) (string, error) {
 		info, err := d.Info()
 		if err != nil {
 			return err
+		}
+		slash := filepath.ToSlash(name)
+		if strings.HasSuffix(slash, "/.svcgen") || strings.HasSuffix(slash, "/.svcgen/local") {
+			return nil
 		}
 		_, err = fmt.Fprintf(&b, "%s %v %d %d\n", name, info.Mode(), info.Size(), info.ModTime().UnixNano())
 		return err

@@ -19,6 +19,7 @@ type newFlags struct {
 	out      string
 	choices  ir.Choices
 	imports  []string
+	maxProto maxProto
 	dryRun   bool
 	json     bool
 }
@@ -45,6 +46,7 @@ everything svcgen regen needs.`,
 	flags.StringVar(&f.choices.Module, "module", "", "Go module path, for a proto")
 	flags.StringVar(&f.choices.Database, "database", "", "sqlite, postgres or mysql, for a proto")
 	flags.StringVar(&f.choices.Broker, "broker", "", "memory, kafka or rabbitmq, for a proto")
+	f.maxProto.flag(cmd)
 	flags.BoolVar(&f.dryRun, "dry-run", false, "list the files and write nothing")
 	flags.BoolVar(&f.json, "json", false, "print what was done as JSON")
 	return cmd
@@ -52,7 +54,7 @@ everything svcgen regen needs.`,
 
 // input is what new was asked to read.
 func (f newFlags) input(args []string) (generator.Input, error) {
-	in := generator.Input{Manifest: f.manifest, Imports: f.imports, Choices: f.choices}
+	in := generator.Input{Manifest: f.manifest, Imports: f.imports, Choices: f.choices, Limits: f.maxProto.limits()}
 	switch {
 	case len(args) == 1 && f.manifest != "":
 		return in, usage("a manifest and an argument are one too many", "leave one of them out")

@@ -22,6 +22,7 @@ type regenFlags struct {
 	check     bool
 	json      bool
 	overwrite bool
+	maxProto  maxProto
 }
 
 // writes reports whether the run is to change the tree.
@@ -44,6 +45,7 @@ docs/regen.md says exactly what happens to which file. A run either does all of 
 	flags.BoolVar(&f.diff, "diff", false, "show what would change and write nothing")
 	flags.BoolVar(&f.check, "check", false, "fail when something would change, and write nothing")
 	flags.BoolVar(&f.json, "json", false, "print what was done as JSON")
+	f.maxProto.flag(cmd)
 	flags.BoolVar(&f.overwrite, "overwrite", false, "replace files of svcgen's that were changed by hand; the changes are saved under .svcgen/rescued")
 	return cmd
 }
@@ -68,17 +70,18 @@ func (a *app) runRegen(cmd *cobra.Command, f regenFlags, args []string) (err err
 	if err != nil {
 		return err
 	}
-	// Two builds of a development version may differ, so only a released one can know by its name.
-	if a.version != devel {
-		current, err := tree.Current(lock, a.version)
-		if err != nil {
-			return err
-		}
-		if current {
-			return a.report(report{Status: nothingToDo, Dir: dir, changes: &reconcile.Changes{Unchanged: len(lock.Files)}}, f.json)
-		}
+	program := a.program()
+	is, err := tree.Current(lock, program, f.check)
+	if err != nil {
+		return err
 	}
-	out, err := generator.Generate(cmd.Context(), generator.Input{Manifest: filepath.Join(dir, manifest.FileName), Version: a.version})
+	if is.Current {
+		if is.Stale && f.writes() {
+			remember(tree, program)
+		}
+		return a.report(report{Status: nothingToDo, Dir: dir, changes: &reconcile.Changes{Unchanged: len(lock.Files)}}, f.json)
+	}
+	out, err := generator.Generate(cmd.Context(), generator.Input{Manifest: filepath.Join(dir, manifest.FileName), Version: a.version, Limits: f.maxProto.limits()})
 	if err != nil {
 		return err
 	}
@@ -99,8 +102,13 @@ func (a *app) runRegen(cmd *cobra.Command, f regenFlags, args []string) (err err
 			return err
 		}
 	}
+	remember(tree, program)
 	return a.done(dir, f, changes)
 }
+
+// remember makes the next run with nothing to do a fast one. Where that fails, in a folder that may not be written
+// for example, this run has still done what it was asked for.
+func remember(tree *reconcile.Tree, program reconcile.Program) { _ = tree.Remember(program) }
 
 // findTree is the folder with svcgen.lock, dir or the nearest one around it.
 func findTree(dir string) (string, error) {

@@ -14,14 +14,14 @@ import (
 func BenchmarkGenerate(b *testing.B) {
 	for _, methods := range []int{100, 400, 1600} {
 		files := manyMethods(b, methods)
-		for name, mode := range map[string]descriptorMode{"linear": linear, "stock": stock} {
-			if mode == stock && methods > 400 {
+		for name, how := range map[string]mode{"linear": {linear: true, chunk: chunkSize}, "stock": {chunk: chunkSize}} {
+			if !how.linear && methods > 400 {
 				continue // over a minute
 			}
 			b.Run(fmt.Sprintf("%s/methods=%d", name, methods), func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					if _, err := generate(files, testModule, mode); err != nil {
+					if _, err := generate(files, testModule, how); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -33,24 +33,26 @@ func Generate(files []ir.ProtoFile, module string) ([]File, error) {
 	if !slices.ContainsFunc(files, func(f ir.ProtoFile) bool { return f.Generate }) {
 		return nil, nil
 	}
-	out, err := generate(files, module, linear)
+	out, err := generate(files, module, mode{linear: true, chunk: chunkSize})
 	if errors.Is(err, errNoMarker) {
 		// A newer protoc-gen-go prints its descriptor in another form: be slow rather than wrong.
-		out, err = generate(files, module, stock)
+		out, err = generate(files, module, mode{chunk: chunkSize})
 	}
 	return out, err
 }
 
-// descriptorMode says how the raw descriptor gets into a .pb.go file.
-type descriptorMode int
+// chunkSize is how many proto files are loaded at once. What protogen knows of a file takes several times the memory of
+// the sources it becomes, and is released with its chunk.
+const chunkSize = 8
 
-const (
-	stock  descriptorMode = iota // printed and formatted by protoc-gen-go
-	linear                       // spliced in after formatting, see descriptor.go
-)
+// mode is how sources are made; it never shows in them.
+type mode struct {
+	linear bool // the raw descriptor is spliced in after formatting, see descriptor.go
+	chunk  int  // see chunkSize
+}
 
-func generate(files []ir.ProtoFile, module string, mode descriptorMode) ([]File, error) {
-	plugin, err := newPlugin(files, module)
+func generate(files []ir.ProtoFile, module string, how mode) ([]File, error) {
+	prefixes, err := outputPrefixes(files, module)
 	if err != nil {
 		return nil, err
 	}
@@ -58,17 +60,32 @@ func generate(files []ir.ProtoFile, module string, mode descriptorMode) ([]File,
 	if err != nil {
 		return nil, err
 	}
+	var out []File
+	for chunk := range chunks(files, how.chunk) {
+		done, err := generateChunk(chunk, prefixes, stubs, how.linear)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, done...)
+	}
+	slices.SortFunc(out, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
+	return out, nil
+}
+
+func generateChunk(files []ir.ProtoFile, prefixes map[string]string, stubs *stubPrinter, linear bool) ([]File, error) {
+	plugin, err := newPlugin(files, prefixes)
+	if err != nil {
+		return nil, err
+	}
 	var targets []*protogen.File
+	full := map[*protogen.File]*descriptorpb.FileDescriptorProto{}
 	for _, f := range plugin.Files {
 		if f.Generate {
 			targets = append(targets, f)
 		}
-	}
-	full := make([]*descriptorpb.FileDescriptorProto, len(targets))
-	if mode == linear {
-		// Before any file is generated: a public import makes one file's generator read another's descriptor.
-		for i, f := range targets {
-			full[i], f.Proto = f.Proto, stubDescriptor(f.Proto)
+		if _, ours := prefixes[f.Desc.Path()]; ours && linear {
+			// Before any file is generated: a public import makes one file's generator read another's descriptor.
+			full[f], f.Proto = f.Proto, stubDescriptor(f.Proto)
 		}
 	}
 
@@ -78,7 +95,7 @@ func generate(files []ir.ProtoFile, module string, mode descriptorMode) ([]File,
 	group.SetLimit(workers(targets))
 	for i, f := range targets {
 		group.Go(func() (err error) {
-			done[2*i], err = messages(plugin, f, full[i])
+			done[2*i], err = messages(plugin, f, full[f])
 			return generating(f, err)
 		})
 		group.Go(func() (err error) {
@@ -89,9 +106,7 @@ func generate(files []ir.ProtoFile, module string, mode descriptorMode) ([]File,
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	out := slices.Concat(done...)
-	slices.SortFunc(out, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
-	return out, nil
+	return slices.Concat(done...), nil
 }
 
 // workers is 1 when a file has the hybrid API, for which protoc-gen-go changes the messages it has printed,

@@ -5,7 +5,10 @@ import (
 	"testing"
 
 	"google.golang.org/protobuf/cmd/protoc-gen-go/internal_gengo"
+	"google.golang.org/protobuf/compiler/protogen"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/svcgen/svcgen/generator/ir"
 )
 
 // TestLinearEqualsStock is to be looked at on every upgrade of protobuf: the spliced descriptor must be what
@@ -13,10 +16,7 @@ import (
 func TestLinearEqualsStock(t *testing.T) {
 	for name, files := range corpus(t) {
 		t.Run(name, func(t *testing.T) {
-			plugin, err := newPlugin(files, testModule)
-			if err != nil {
-				t.Fatal(err)
-			}
+			plugin := wholePlugin(t, files)
 			for _, f := range plugin.Files {
 				if f.Generate {
 					internal_gengo.GenerateFile(plugin, f)
@@ -26,21 +26,37 @@ func TestLinearEqualsStock(t *testing.T) {
 			if resp.Error != nil {
 				t.Fatal(resp.GetError())
 			}
-			got, err := generate(files, testModule, linear)
-			if err != nil {
-				t.Fatal(err)
-			}
-			byPath := make(map[string][]byte)
-			for _, f := range got {
-				byPath[f.Path] = f.Content
-			}
-			for _, f := range resp.File {
-				if !bytes.Equal(byPath[f.GetName()], []byte(f.GetContent())) {
-					t.Errorf("%s differs from protoc-gen-go's", f.GetName())
+			for _, size := range []int{1, chunkSize} {
+				got, err := generate(files, testModule, mode{linear: true, chunk: size})
+				if err != nil {
+					t.Fatal(err)
+				}
+				byPath := make(map[string][]byte)
+				for _, f := range got {
+					byPath[f.Path] = f.Content
+				}
+				for _, f := range resp.File {
+					if !bytes.Equal(byPath[f.GetName()], []byte(f.GetContent())) {
+						t.Errorf("%s, %d loaded at once, differs from protoc-gen-go's", f.GetName(), size)
+					}
 				}
 			}
 		})
 	}
+}
+
+// wholePlugin is protogen's view of all files at once, as a plugin of protoc has it.
+func wholePlugin(t *testing.T, files []ir.ProtoFile) *protogen.Plugin {
+	t.Helper()
+	prefixes, err := outputPrefixes(files, testModule)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plugin, err := newPlugin(files, prefixes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plugin
 }
 
 func TestGenerateTwiceGivesTheSameBytes(t *testing.T) {

@@ -78,10 +78,7 @@ func pinnedPlugin(t *testing.T) string {
 // withPluginStubs returns files with the plugin's stubs in place of ours.
 func withPluginStubs(t *testing.T, plugin string, protos []ir.ProtoFile, files []File) []File {
 	t.Helper()
-	p, err := newPlugin(protos, testModule)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := wholePlugin(t, protos)
 	stubs := make(map[string]string)
 	for _, f := range p.Files {
 		if !f.Generate || len(f.Services) == 0 {

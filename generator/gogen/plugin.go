@@ -22,11 +22,7 @@ const (
 )
 
 // newPlugin is protogen's view of files, each in the Go package and at the output path that ir gave it.
-func newPlugin(files []ir.ProtoFile, module string) (*protogen.Plugin, error) {
-	prefixes, err := outputPrefixes(files, module)
-	if err != nil {
-		return nil, err
-	}
+func newPlugin(files []ir.ProtoFile, prefixes map[string]string) (*protogen.Plugin, error) {
 	req := &pluginpb.CodeGeneratorRequest{}
 	for _, f := range files {
 		req.ProtoFile = append(req.ProtoFile, withGoPackage(f))

@@ -233,6 +233,6 @@ func events(path string) func(*planner) ([]File, error) {
 // ignore is the .gitignore of svcgen's own folder, of which base belongs into version control.
 func ignore(path string) func(*planner) ([]File, error) {
 	return func(*planner) ([]File, error) {
-		return []File{{Path: path, Source: Given, Content: []byte("/journal\n/lock\n/rescued/\n/stage/\n")}}, nil
+		return []File{{Path: path, Source: Given, Content: []byte("/journal\n/local\n/local.new\n/lock\n/rescued/\n/stage/\n")}}, nil
 	}
 }

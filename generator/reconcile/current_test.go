@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/svcgen/svcgen/generator/fileset"
 )
@@ -36,8 +37,8 @@ func TestNothingToDo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if current, err := w.tree.Current(lock, "v1.0.0"); !current || err != nil {
-		t.Errorf("current is %v, %v; want true", current, err)
+	if is, err := w.tree.Current(lock, Program{Version: "v1.0.0"}, false); !is.Current || err != nil {
+		t.Errorf("current is %v, %v; want true", is, err)
 	}
 	after := stamp()
 	for name, info := range before {
@@ -70,19 +71,22 @@ func TestCurrent(t *testing.T) {
 		{name: "another svcgen", meddle: func(*world) {}, version: "v1.1.0"},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t)
-			w.opt.Inputs = append(w.opt.Inputs, Input{Path: "absent"})
-			w.write("in", "in")
-			w.mustApply(files...)
-			tt.meddle(w)
-			lock, err := w.tree.Lock()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got, err := w.tree.Current(lock, tt.version); got != tt.want || err != nil {
-				t.Errorf("current is %v, %v; want %v", got, err, tt.want)
-			}
-		})
+		for how, remember := range map[string]func(*world){
+			"":              func(*world) {},
+			", remembered":  func(w *world) { w.remember(Program{Version: tt.version}) },
+			", racy memory": func(w *world) { w.date(time.Hour); w.mustRemember(Program{Version: tt.version}) },
+		} {
+			t.Run(tt.name+how, func(t *testing.T) {
+				w := newWorld(t)
+				w.opt.Inputs = append(w.opt.Inputs, Input{Path: "absent"})
+				w.write("in", "in")
+				w.mustApply(files...)
+				remember(w)
+				tt.meddle(w)
+				if is := w.current(Program{Version: tt.version}, false); is.Current != tt.want {
+					t.Errorf("current is %v, want %v", is.Current, tt.want)
+				}
+			})
+		}
 	}
 }

@@ -10,11 +10,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"runtime"
-
-	"golang.org/x/sync/errgroup"
-
-	"github.com/svcgen/svcgen/generator/fileset"
 )
 
 // Names of what svcgen keeps for itself. All but base are gone after a run that was not interrupted.
@@ -98,49 +93,6 @@ func (t *Tree) look(name string) (found, error) {
 func (t *Tree) exists(name string) (bool, error) {
 	_, err := t.root.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) || isNotDirectory(err) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-// Current reports whether nothing can be left to do: the tree was written by this version of svcgen from inputs
-// that are the same still, and what svcgen wrote is there unchanged. It reads files and compiles nothing.
-func (t *Tree) Current(lock Lock, version string) (bool, error) {
-	if lock.unmerged || lock.Version != version || len(lock.Inputs) == 0 {
-		return false, nil
-	}
-	want := make(map[string]string, len(lock.Inputs)+len(lock.Files))
-	for _, in := range lock.Inputs {
-		want[in.Path] = in.Hash
-	}
-	for name, entry := range lock.Files {
-		switch {
-		case entry.Owner == fileset.Svcgen && len(entry.Hashes) > 0:
-			want[name] = entry.Hashes[0]
-		case entry.Owner == fileset.Merged:
-			want[name+PendingSuffix] = ""
-			for _, hash := range entry.Hashes {
-				want[baseName(hash)] = hash
-			}
-		}
-	}
-	differs := errors.New("differs")
-	var group errgroup.Group
-	group.SetLimit(2 * runtime.GOMAXPROCS(0))
-	for name, hash := range want {
-		group.Go(func() error {
-			f, err := t.look(name)
-			if err != nil {
-				return err
-			}
-			if f.exists != (hash != "") || f.hash != hash {
-				return differs
-			}
-			return nil
-		})
-	}
-	err := group.Wait()
-	if errors.Is(err, differs) {
 		return false, nil
 	}
 	return err == nil, err

@@ -14,8 +14,8 @@ type Limits struct {
 
 // The defaults of Limits. Linked-in files do not count.
 const (
-	DefaultFileSize    = 1 << 20
-	DefaultClosureSize = 16 << 20
+	DefaultFileSize    = 8 << 20 // over ten thousand methods
+	DefaultClosureSize = 64 << 20
 	DefaultFiles       = 500
 	DefaultImportDepth = 64
 	DefaultNesting     = 64

@@ -123,6 +123,11 @@ func (l *loader) find(importPath string, at diag.Pos, imported bool) *File {
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
+		var large *tooLargeError
+		if errors.As(err, &large) {
+			l.list.AddLimit(at, "%s is larger than %d bytes; --max-proto-size raises the limit", display(root.Root, rel), large.limit)
+			return nil
+		}
 		if err != nil {
 			l.list.Add(at, "", "cannot read %s: %s", display(root.Root, rel), reason(err))
 			return nil
@@ -155,11 +160,8 @@ func (l *loader) admit(f *File, at diag.Pos) bool {
 	}
 	l.size += len(f.Content)
 	switch {
-	case len(f.Content) > l.limits.FileSize:
-		l.list.AddLimit(at, "%s is larger than %d bytes", f.Disk, l.limits.FileSize)
-		return false
 	case l.size > l.limits.ClosureSize:
-		l.list.AddLimit(at, "the proto files are together larger than %d bytes", l.limits.ClosureSize)
+		l.list.AddLimit(at, "the proto files are together larger than %d bytes; --max-proto-size raises the limit", l.limits.ClosureSize)
 		l.full = true
 	case len(l.sources) >= l.limits.Files:
 		l.list.AddLimit(at, "more than %d proto files are imported", l.limits.Files)

@@ -94,6 +94,11 @@ func (r Root) rel(importPath string) (rel string, ok bool) {
 // errNotRegular is returned for a folder, a pipe or a device: reading one of the latter may never end.
 var errNotRegular = errors.New("not a regular file")
 
+// tooLargeError is returned for a file over the limit, which is not read.
+type tooLargeError struct{ limit int }
+
+func (e *tooLargeError) Error() string { return fmt.Sprintf("larger than %d bytes", e.limit) }
+
 // read is the content of a file in the root. fs.ErrNotExist means that it is not there.
 func (r openRoot) read(rel string, limit int) ([]byte, error) {
 	info, err := fs.Stat(r.fsys, rel)
@@ -104,7 +109,7 @@ func (r openRoot) read(rel string, limit int) ([]byte, error) {
 		return nil, errNotRegular
 	}
 	if info.Size() > int64(limit) {
-		return nil, fmt.Errorf("larger than %d bytes", limit)
+		return nil, &tooLargeError{limit}
 	}
 	return fs.ReadFile(r.fsys, rel)
 }

@@ -1,0 +1,155 @@
+package reconcile
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"runtime"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/svcgen/svcgen/generator/fileset"
+)
+
+// Currency is whether a tree is what a run would leave.
+type Currency struct {
+	Current bool
+	Stale   bool // it is, but more had to be read for that than the next run should: Remember
+}
+
+// errDiffers ends a comparison.
+var errDiffers = errors.New("differs")
+
+// Current reports whether nothing can be left to do: the tree was written by this svcgen from inputs that are the
+// same still, and what svcgen wrote is there unchanged. It compiles nothing. Unless thorough, it trusts a file whose
+// size and time are those that were remembered, and reads only the others.
+func (t *Tree) Current(lock Lock, p Program, thorough bool) (Currency, error) {
+	if lock.unmerged || lock.Version != p.Version || len(lock.Inputs) == 0 {
+		return Currency{}, nil
+	}
+	known := t.memory()
+	var stale bool
+	if p.Development {
+		same, err := t.sameProgram(known, p)
+		if err != nil || !same.Current {
+			return Currency{}, err
+		}
+		stale = same.Stale
+	}
+	if thorough {
+		known.files = nil
+	}
+	want := lock.wants()
+	read := make(chan struct{}, 1) // something had to be
+	err := t.eachFolder(want, func(folder *os.Root, dir string, names []string) error {
+		here := Tree{root: folder}
+		for _, base := range names {
+			name := path.Join(dir, base)
+			info, err := folder.Lstat(base)
+			if errors.Is(err, fs.ErrNotExist) && want[name] == "" {
+				continue
+			}
+			if err == nil && known.still(known.files[name], info) && known.files[name].hash == want[name] {
+				continue
+			}
+			f, err := here.look(base)
+			if err != nil {
+				return err
+			}
+			if !f.exists || f.hash != want[name] {
+				return errDiffers
+			}
+			select {
+			case read <- struct{}{}:
+			default:
+			}
+		}
+		return nil
+	})
+	if errors.Is(err, errDiffers) {
+		return Currency{}, nil
+	}
+	return Currency{Current: err == nil, Stale: stale || len(read) > 0}, err
+}
+
+// sameProgram reports whether the tree was last left with nothing to do by the development build p.
+func (t *Tree) sameProgram(known memory, p Program) (Currency, error) {
+	if known.program.hash == "" {
+		return Currency{}, nil
+	}
+	text, err := t.root.ReadFile(LockName)
+	if err != nil {
+		return Currency{}, err
+	}
+	if Hash(text) != known.lock {
+		return Currency{}, nil // written since, perhaps by another build on another machine
+	}
+	now, err := known.recognise(p)
+	if err != nil {
+		return Currency{}, nil //nolint:nilerr // an executable that cannot be read is no known one
+	}
+	return Currency{Current: now.hash == known.program.hash, Stale: now != known.program}, nil
+}
+
+// wants are the hashes of the files that make a tree current; empty for what must not be there.
+func (l Lock) wants() map[string]string {
+	want := make(map[string]string, len(l.Inputs)+len(l.Files))
+	for _, in := range l.Inputs {
+		want[in.Path] = in.Hash
+	}
+	for name, entry := range l.Files {
+		switch {
+		case entry.Owner == fileset.Svcgen && len(entry.Hashes) > 0:
+			want[name] = entry.Hashes[0]
+		case entry.Owner == fileset.Merged:
+			want[name+PendingSuffix] = ""
+			for _, hash := range entry.Hashes {
+				want[baseName(hash)] = hash
+			}
+		}
+	}
+	return want
+}
+
+// eachFolder calls do once for each folder of the files in want, at the same time for several: a path is walked once
+// for all files of a folder. A folder that is not there is an error only where a file of it is wanted: errDiffers.
+func (t *Tree) eachFolder(want map[string]string, do func(folder *os.Root, dir string, names []string) error) error {
+	folders := map[string][]string{}
+	for name := range want {
+		dir := path.Dir(name)
+		folders[dir] = append(folders[dir], path.Base(name))
+	}
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for dir, names := range folders {
+		group.Go(func() error {
+			folder, err := t.root.OpenRoot(dir)
+			if errors.Is(err, fs.ErrNotExist) || isNotDirectory(err) {
+				if slices.ContainsFunc(names, func(base string) bool { return want[path.Join(dir, base)] != "" }) {
+					return errDiffers
+				}
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			return errors.Join(do(folder, dir, names), folder.Close())
+		})
+	}
+	return group.Wait()
+}
+
+func hashFile(name string) (string, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	_, err = io.Copy(h, f)
+	return hex.EncodeToString(h.Sum(nil)), errors.Join(err, f.Close())
+}

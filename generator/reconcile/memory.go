@@ -1,0 +1,233 @@
+package reconcile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// What this machine knows of the tree, and nobody else: .svcgen/.gitignore has it. Without it svcgen reads more.
+const (
+	memoryName   = stateDir + "/local"
+	memoryFormat = "svcgen local 1"
+)
+
+// Program is the svcgen at work. Two builds of a development version may differ, so these are told apart by the bytes
+// of their executable; one without is like no other.
+type Program struct {
+	Version     string
+	Development bool
+	Executable  string
+}
+
+// memory is the content of .svcgen/local: how the files looked when they were last read.
+type memory struct {
+	seen    time.Time // by the clock of the file system, before any of the files was looked at
+	program sight     // the development build that last left nothing to do
+	lock    string    // the hash svcgen.lock had then
+	files   map[string]sight
+}
+
+// sight is a file as it was seen: while size and time are the same, so is the hash.
+type sight struct {
+	size int64
+	time time.Time
+	hash string
+	path string
+}
+
+// still reports whether the file that info describes has the hash of s, as far as that shows without reading it.
+func (m memory) still(s sight, info fs.FileInfo) bool {
+	return s.hash != "" && info.Mode().IsRegular() && info.Size() == s.size && info.ModTime().Equal(s.time) && m.settled(s.time)
+}
+
+// settled reports whether a file last changed at t could not change again after it was looked at without t changing:
+// a change within the same tick of the file system's clock does not show. Git calls the others racy.
+func (m memory) settled(t time.Time) bool {
+	tick := 20 * time.Millisecond // twice the slowest kernel's
+	if t.Nanosecond() == 0 {
+		tick = 2 * time.Second // a file system that has whole seconds, or two
+	}
+	return t.Add(tick).Before(m.seen)
+}
+
+// memory reads .svcgen/local. One that cannot be read is empty.
+func (t *Tree) memory() memory {
+	f, err := t.look(memoryName)
+	if err != nil || !f.regular {
+		return memory{}
+	}
+	m, ok := parseMemory(string(f.content))
+	if !ok {
+		return memory{}
+	}
+	return m
+}
+
+func parseMemory(text string) (memory, bool) {
+	m := memory{files: map[string]sight{}}
+	text, ok := strings.CutPrefix(text, memoryFormat+"\n")
+	if !ok {
+		return m, false
+	}
+	for line := range strings.Lines(text) {
+		key, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		ok := true
+		switch key {
+		case "seen":
+			m.seen, ok = parseTime(rest)
+		case "lock":
+			m.lock = rest
+		case "program":
+			m.program, ok = parseSight(rest)
+		case "file":
+			var s sight
+			s, ok = parseSight(rest)
+			m.files[s.path] = s
+		default:
+			return m, false
+		}
+		if !ok {
+			return m, false
+		}
+	}
+	return m, !m.seen.IsZero()
+}
+
+func parseTime(text string) (time.Time, bool) {
+	ns, err := strconv.ParseInt(text, 10, 64)
+	return time.Unix(0, ns), err == nil
+}
+
+func parseSight(text string) (sight, bool) {
+	fields := strings.SplitN(text, " ", 4)
+	if len(fields) != 4 {
+		return sight{}, false
+	}
+	size, err := strconv.ParseInt(fields[0], 10, 64)
+	at, ok := parseTime(fields[1])
+	name, named := unquotePath(fields[3])
+	return sight{size, at, fields[2], name}, err == nil && ok && named
+}
+
+func (m memory) format() []byte {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\nseen %d\n", memoryFormat, m.seen.UnixNano())
+	line := func(key string, s sight) {
+		fmt.Fprintf(&b, "%s %d %d %s %s\n", key, s.size, s.time.UnixNano(), s.hash, quotePath(s.path))
+	}
+	if m.program.hash != "" {
+		fmt.Fprintf(&b, "lock %s\n", m.lock)
+		line("program", m.program)
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.files)) {
+		line("file", m.files[name])
+	}
+	return []byte(b.String())
+}
+
+// Remember notes how the tree looks now that p has left nothing to do in it, so that the next run need not read it
+// all. It changes no file of the service, and only makes the next run faster: where it fails, nothing is lost.
+func (t *Tree) Remember(p Program) (err error) {
+	if err := t.root.MkdirAll(stateDir, 0o777); err != nil {
+		return err
+	}
+	release, err := t.acquire()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	if interrupted, err := t.Interrupted(); err != nil || interrupted {
+		return err
+	}
+	fresh := memoryName + ".new"
+	if err := t.root.WriteFile(fresh, nil, 0o644); err != nil {
+		return err
+	}
+	began, err := t.root.Stat(fresh)
+	if err != nil {
+		return err
+	}
+	m, err := t.observe(p, began.ModTime())
+	if err != nil {
+		return errors.Join(err, t.root.Remove(fresh))
+	}
+	if err := t.root.WriteFile(fresh, m.format(), 0o644); err != nil {
+		return err
+	}
+	return t.root.Rename(fresh, memoryName)
+}
+
+// observe looks at what the next Current will want to know, reading only what the last memory does not tell.
+func (t *Tree) observe(p Program, began time.Time) (memory, error) {
+	m := memory{seen: began, files: map[string]sight{}}
+	text, err := t.root.ReadFile(LockName)
+	if err != nil {
+		return m, err
+	}
+	lock, err := ParseLock(text)
+	if err != nil {
+		return m, err
+	}
+	old := t.memory()
+	m.lock = Hash(text)
+	if m.program, err = old.recognise(p); err != nil {
+		return m, err
+	}
+	var mu sync.Mutex
+	err = t.eachFolder(lock.wants(), func(folder *os.Root, dir string, names []string) error {
+		for _, base := range names {
+			name := path.Join(dir, base)
+			s, err := (&Tree{root: folder}).sight(base, old, old.files[name])
+			if err != nil {
+				return err
+			}
+			if s.hash != "" {
+				s.path = name
+				mu.Lock()
+				m.files[name] = s
+				mu.Unlock()
+			}
+		}
+		return nil
+	})
+	return m, err
+}
+
+// sight looks at the file at name, and reads it unless it is still what known says.
+func (t *Tree) sight(name string, m memory, known sight) (sight, error) {
+	info, err := t.root.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return sight{}, nil
+	}
+	if err != nil || m.still(known, info) {
+		return known, err
+	}
+	f, err := t.look(name)
+	return sight{size: info.Size(), time: info.ModTime(), hash: f.hash}, err
+}
+
+// recognise is the build that p is: one with the same hash is the same. It is empty for a released version.
+func (m memory) recognise(p Program) (sight, error) {
+	if !p.Development {
+		return sight{}, nil
+	}
+	info, err := os.Stat(p.Executable)
+	if err != nil {
+		return sight{}, err
+	}
+	if m.program.path == filepath.ToSlash(p.Executable) && m.still(m.program, info) {
+		return m.program, nil
+	}
+	hash, err := hashFile(p.Executable)
+	return sight{size: info.Size(), time: info.ModTime(), hash: hash, path: filepath.ToSlash(p.Executable)}, err
+}

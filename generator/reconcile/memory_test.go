@@ -1,0 +1,153 @@
+package reconcile
+
+import (
+	"io/fs"
+	"os"
+	"testing"
+	"time"
+)
+
+// date gives the files of the tree another time: an old one is settled, for a memory made now; a young one is not.
+func (w *world) date(from time.Duration) {
+	w.t.Helper()
+	at := time.Now().Add(from).Truncate(time.Second).Add(time.Millisecond)
+	err := fs.WalkDir(os.DirFS(w.dir), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		return os.Chtimes(w.path(name), at, at)
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) mustRemember(p Program) {
+	w.t.Helper()
+	if err := w.tree.Remember(p); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) remember(p Program) {
+	w.t.Helper()
+	w.date(-time.Hour)
+	w.mustRemember(p)
+}
+
+func (w *world) current(p Program, thorough bool) Currency {
+	w.t.Helper()
+	lock, err := w.tree.Lock()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	is, err := w.tree.Current(lock, p, thorough)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return is
+}
+
+// forge changes a file without its size and time.
+func (w *world) forge(name, content string) {
+	w.t.Helper()
+	before, err := os.Stat(w.path(name))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.write(name, content)
+	if err := os.Chtimes(w.path(name), before.ModTime(), before.ModTime()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// TestMemorySavesReading shows what is trusted and what is not, by a change that size and time do not show.
+func TestMemorySavesReading(t *testing.T) {
+	program := Program{Version: "v1.0.0"}
+	tests := []struct {
+		name     string
+		remember func(*world)
+		thorough bool
+		want     bool
+	}{
+		{name: "an old file is not read", remember: func(w *world) { w.remember(program) }, want: true},
+		{name: "unless everything is", remember: func(w *world) { w.remember(program) }, thorough: true},
+		{name: "a file as young as the memory is read", remember: func(w *world) { w.date(time.Hour); w.mustRemember(program) }},
+		{name: "a memory that cannot be read is none", remember: func(w *world) { w.remember(program); w.write(".svcgen/local", "\x00\x00") }},
+		{name: "no memory", remember: func(*world) {}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.write("in", "in")
+			w.mustApply(own("gen/a.go", "one"))
+			tt.remember(w)
+			w.forge("gen/a.go", "two")
+			if is := w.current(program, tt.thorough); is.Current != tt.want {
+				t.Errorf("current is %v, want %v", is.Current, tt.want)
+			}
+		})
+	}
+}
+
+// TestMemoryIsRenewedOnce proves that runs with nothing to do come to write nothing.
+func TestMemoryIsRenewedOnce(t *testing.T) {
+	w := newWorld(t)
+	program := Program{Version: "v1.0.0"}
+	w.write("in", "in")
+	w.mustApply(own("gen/a.go", "one"))
+	if is := w.current(program, false); !is.Current || !is.Stale {
+		t.Errorf("without a memory: %+v, want current and stale", is)
+	}
+	w.remember(program)
+	if is := w.current(program, false); !is.Current || is.Stale {
+		t.Errorf("with a memory: %+v, want current and not stale", is)
+	}
+}
+
+// TestDevelopmentBuild proves that a build knows only the trees it has left itself.
+func TestDevelopmentBuild(t *testing.T) {
+	tests := []struct {
+		name   string
+		meddle func(w *world, program string)
+		want   bool
+	}{
+		{name: "the same build", meddle: func(*world, string) {}, want: true},
+		{name: "another build", meddle: func(w *world, program string) { w.forgeLater(program, "build 2") }},
+		{name: "the same build, made again", meddle: func(w *world, program string) { w.forgeLater(program, "build 1") }, want: true},
+		{name: "a build that cannot be read", meddle: func(w *world, program string) { w.remove(program) }},
+		{name: "another lock", meddle: func(w *world, _ string) {
+			text, err := os.ReadFile(w.path(LockName))
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			w.write(LockName, string(text)+"# of a colleague\n")
+		}},
+		{name: "the memory is lost", meddle: func(w *world, _ string) { w.remove(".svcgen/local") }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.opt.Version = "devel"
+			w.write("in", "in")
+			w.write("bin/svcgen", "build 1")
+			w.mustApply(own("gen/a.go", "one"))
+			program := Program{Version: "devel", Development: true, Executable: w.path("bin/svcgen")}
+			w.remember(program)
+			tt.meddle(w, "bin/svcgen")
+			if is := w.current(program, false); is.Current != tt.want {
+				t.Errorf("current is %v, want %v", is.Current, tt.want)
+			}
+		})
+	}
+}
+
+// forgeLater changes a file and its time, as a build does.
+func (w *world) forgeLater(name, content string) {
+	w.t.Helper()
+	w.write(name, content)
+	later := time.Now().Add(-time.Minute)
+	if err := os.Chtimes(w.path(name), later, later); err != nil {
+		w.t.Fatal(err)
+	}
+}
