@@ -27,8 +27,9 @@ func Config(tb testing.TB, base store.Config) store.Config {
 		tb.Skip("needs PostgreSQL: set TEST_DATABASE_URL to postgres://USER:PASSWORD@HOST/postgres, of a role that may create databases")
 	}
 	name := "test_" + strings.ReplaceAll(uuid.NewString(), "-", "")
-	run(tb, server.String(), "CREATE DATABASE "+name)
-	tb.Cleanup(func() { run(tb, server.String(), "DROP DATABASE "+name+" WITH (FORCE)") })
+	admin := server.String()
+	run(tb, admin, "CREATE DATABASE "+name)
+	tb.Cleanup(func() { run(tb, admin, "DROP DATABASE "+name+" WITH (FORCE)") })
 	server.Path = "/" + name
 	base.URL = server.String()
 	return base

@@ -30,6 +30,8 @@ import (
 // patience is how long anything here may take before the test fails.
 const patience = 30 * time.Second
 
+const publishAgain = 2 * time.Second
+
 // Service is a running service.
 type Service struct {
 	Conn  *grpc.ClientConn
@@ -143,12 +145,18 @@ func (s *Service) Consumes(t testing.TB, topic string, ev proto.Message) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = s.app.DB().InTx(ctx, func(_ context.Context, tx *store.Tx) error {
-		return tx.Emit(outbox.Message{Topic: topic, Key: "apptest", Type: eventType, Payload: payload})
-	})
-	if err != nil {
-		t.Fatal(err)
+	publish := func() {
+		err := s.app.DB().InTx(ctx, func(_ context.Context, tx *store.Tx) error {
+			return tx.Emit(outbox.Message{Topic: topic, Key: "apptest", Type: eventType, Payload: payload})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
+	publish()
+	// Where a subscription sees only what comes after it, the first event may have been too early.
+	again := time.NewTicker(publishAgain)
+	defer again.Stop()
 	for {
 		select {
 		case c := <-s.consumed:
@@ -158,6 +166,8 @@ func (s *Service) Consumes(t testing.TB, topic string, ev proto.Message) {
 			if c.eventType == eventType {
 				return
 			}
+		case <-again.C:
+			publish()
 		case <-ctx.Done():
 			t.Fatalf("nothing has consumed %s from topic %s", eventType, topic)
 		}
