@@ -79,10 +79,10 @@ func TestCall(t *testing.T) {
 		stdout string
 		stderr string
 	}{
-		{"unary", []string{"NoteService/CreateNote", `{"noteId":"n-1"}`}, "", 0, "{\n  \"noteId\": \"\"\n}\n", ""},
+		{"unary", []string{"NoteService/CreateNote", `{"noteId":"n-1"}`}, "", 0, "{\n  \"noteId\": \"n-1\"\n}\n", ""},
 		{"full name", []string{"/sample.v1.NoteService/CreateNote", "{}"}, "", 0, "{\n  \"noteId\": \"\"\n}\n", ""},
 		{"method alone, no request", []string{"CreateNote"}, "", 0, "{\n  \"noteId\": \"\"\n}\n", ""},
-		{"request from stdin", []string{"CreateNote", "-"}, `{"note_id": "n-2"}`, 0, "{\n  \"noteId\": \"\"\n}\n", ""},
+		{"request from stdin", []string{"CreateNote", "-"}, `{"note_id": "n-2"}`, 0, "{\n  \"noteId\": \"n-2\"\n}\n", ""},
 		{"server stream", []string{"WatchNotes", `{"prefix":"n-"}`}, "", 0, "{\"noteId\":\"n-1\"}\n{\"noteId\":\"n-2\"}\n", ""},
 		{"client stream", []string{"Import", "{}", "{}", "{}"}, "", 0, "{\"count\":\"3\"}\n", ""},
 		{"client stream from stdin", []string{"Import", "-"}, "{} {}\n", 0, "{\"count\":\"2\"}\n", ""},
