@@ -123,6 +123,10 @@ func (l *loader) find(importPath string, at diag.Pos, imported bool) *File {
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
+		if errors.Is(err, errLarger) {
+			l.list.AddLimit(at, "%s is %s", display(root.Root, rel), err)
+			return nil
+		}
 		if err != nil {
 			l.list.Add(at, "", "cannot read %s: %s", display(root.Root, rel), reason(err))
 			return nil

@@ -94,6 +94,9 @@ func (r Root) rel(importPath string) (rel string, ok bool) {
 // errNotRegular is returned for a folder, a pipe or a device: reading one of the latter may never end.
 var errNotRegular = errors.New("not a regular file")
 
+// errLarger is returned for a file over the limit.
+var errLarger = errors.New("larger")
+
 // read is the content of a file in the root. fs.ErrNotExist means that it is not there.
 func (r openRoot) read(rel string, limit int) ([]byte, error) {
 	info, err := fs.Stat(r.fsys, rel)
@@ -104,7 +107,7 @@ func (r openRoot) read(rel string, limit int) ([]byte, error) {
 		return nil, errNotRegular
 	}
 	if info.Size() > int64(limit) {
-		return nil, fmt.Errorf("larger than %d bytes", limit)
+		return nil, fmt.Errorf("%w than %d bytes", errLarger, limit)
 	}
 	return fs.ReadFile(r.fsys, rel)
 }

@@ -134,7 +134,7 @@ func TestLimits(t *testing.T) {
 		limits Limits
 		want   string
 	}{
-		"file size":    {map[string]string{"f0.proto": `syntax = "proto3"; //` + strings.Repeat("x", DefaultFileSize)}, Limits{}, "svcgen.yaml:1:1: cannot read root/f0.proto: larger than 1048576 bytes\n"},
+		"file size":    {map[string]string{"f0.proto": `syntax = "proto3"; //` + strings.Repeat("x", DefaultFileSize)}, Limits{}, "svcgen.yaml:1:1: root/f0.proto is larger than 1048576 bytes\n"},
 		"closure":      {chain, Limits{ClosureSize: 100}, "root/f1.proto:2:8: the proto files are together larger than 100 bytes\n    import \"f2.proto\";\n           ^\n"},
 		"files":        {chain, Limits{Files: 3}, "root/f2.proto:2:8: more than 3 proto files are imported\n    import \"f3.proto\";\n           ^\n"},
 		"import depth": {chain, Limits{}, "root/f63.proto:2:8: imports are nested deeper than 64 files\n    import \"f64.proto\";\n           ^\n"},
