@@ -39,7 +39,7 @@ func (r *resolver) emit(services []RPCService, ev Event, msg protoreflect.Messag
 		r.list.Add(pos, fmt.Sprintf("leave it out of on and call events.%s where the handler knows that it happened", ev.Func),
 			"%s is a streaming method, whose stub cannot tell when to emit", name)
 	case emits(found[0], ev):
-		r.list.Add(pos, "name each method once", "%s is %s, which publishes %s already", name, found[0].Proto, ev.Proto)
+		r.list.Add(pos, "name each method once", "method %s publishes %s already", found[0].Proto, ev.Proto)
 	default:
 		if r.incomplete(found[0], ev, msg, pos) {
 			return
