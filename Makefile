@@ -32,7 +32,7 @@ rig: ## start PostgreSQL, MariaDB, RabbitMQ and Kafka for a person, until Ctrl-C
 generate: ## rewrite everything that is derived: reference service, go.mod files, goldens, docs/manifest.md
 	go test ./generator -run TestReferenceService -update
 	go test ./templates/gomod -update
-	go test ./generator -update
+	go test ./generator -run 'TestGolden$$' -update
 	go test ./docs -update
 
 generate-check: ## fail when generate changes something

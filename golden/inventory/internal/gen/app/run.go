@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// Limits of a shutdown, beside the settings DRAIN_DELAY, GRPC_GRACE and RELAY_DRAIN. Together with those they stay
-// below the time an orchestrator gives a process before it kills it.
+// Limits of a shutdown, beside the settings DRAIN_DELAY, GRPC_GRACE, RELAY_DRAIN and the broker's grace. Together with
+// those they stay below the time an orchestrator gives a process before it kills it.
 const (
-	consumerLimit = 5 * time.Second // for event handlers that run
-	relaySlack    = time.Second     // for the relay, above its own limit
+	consumerSlack = time.Second     // for event handlers, above the grace their broker gives them
+	relaySlack    = 2 * time.Second // for the relay, above its own limit: to give its shards up
 	closeLimit    = 5 * time.Second // for everything that is left
 )
 
@@ -65,14 +65,16 @@ func (s *Service) awaitLoadBalancers(failed <-chan error) {
 	}
 }
 
-// shutdown stops the parts in the order of what they need: calls and event handlers emit events, so they end
-// before the relay; all of them use the database, so it closes last.
+// shutdown stops the parts in the order of what they need: calls and event handlers emit events, so both end, beside
+// each other, before the relay; all of them use the database, so it closes last.
 func (s *Service) shutdown(servers, probe, consumers, relay *group) error {
 	grace, cancel := context.WithTimeout(context.Background(), s.cfg.GRPC.Grace)
 	defer cancel()
+	var beside sync.WaitGroup
+	beside.Go(func() { probe.stop(s.log, "readiness", pingTimeout) })
+	beside.Go(func() { consumers.stop(s.log, "event handlers", s.cfg.Broker.Grace+consumerSlack) })
 	s.grpc.Shutdown(grace)
-	probe.stop(s.log, "readiness", pingTimeout)
-	consumers.stop(s.log, "event handlers", consumerLimit)
+	beside.Wait()
 	relay.stop(s.log, "relay", s.cfg.Relay.Drain+relaySlack)
 	err := s.admin.Close() // late, so that probes and scrapes work until the end
 	servers.stop(s.log, "servers", closeLimit)

@@ -70,7 +70,10 @@ func Open(ctx context.Context, cfg *config.Config, deps DepsFunc, opts Options) 
 	s.log, s.errors = telemetry.Keep(opts.Log, lastErrors)
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.closeAll(ctx))
+			// ctx may be the reason: a start that was interrupted must close what it opened all the same.
+			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeLimit)
+			defer cancel()
+			err = errors.Join(err, s.closeAll(closing))
 		}
 	}()
 	if err := s.openBackends(ctx); err != nil {
@@ -82,7 +85,10 @@ func Open(ctx context.Context, cfg *config.Config, deps DepsFunc, opts Options) 
 	if opts.Consumed != nil {
 		s.inlet.consumed = opts.Consumed
 	}
-	return s, s.listen(ctx, opts)
+	if err := s.listen(ctx, opts); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // lastErrors is how many errors the status page shows.

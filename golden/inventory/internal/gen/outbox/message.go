@@ -36,7 +36,6 @@ type Record struct {
 type Rejection struct{ Err error }
 
 // Error implements error.
-
 func (r *Rejection) Error() string { return "rejected by broker: " + r.Err.Error() }
 
 // Unwrap returns the broker's own error.

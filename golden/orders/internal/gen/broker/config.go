@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,27 +23,27 @@ import (
 
 // Config says where Kafka is and how to use it.
 type Config struct {
-	Brokers      []string `env:"KAFKA_BROKERS" envDefault:"localhost:9092"` // to begin with; the cluster names the others
-	TLS          bool     `env:"KAFKA_TLS"`
-	TLSCA        string   `env:"KAFKA_TLS_CA"` // PEM files; the system's roots when empty
-	TLSCert      string   `env:"KAFKA_TLS_CERT"`
-	TLSKey       string   `env:"KAFKA_TLS_KEY"`
-	SASL         string   `env:"KAFKA_SASL"` // plain, scram-sha-256 or scram-sha-512; empty for none
-	User         string   `env:"KAFKA_USER"`
-	Password     string   `env:"KAFKA_PASSWORD"`
-	PasswordFile string   `env:"KAFKA_PASSWORD_FILE"` // read at every connect, so that it can be rotated
+	Brokers      []string `env:"KAFKA_BROKERS" envDefault:"localhost:9092" help:"kafka: HOST:PORT of brokers to begin with, separated by commas; the cluster names the others"`
+	TLS          bool     `env:"KAFKA_TLS" envDefault:"false" help:"kafka: connect with TLS"`
+	TLSCA        string   `env:"KAFKA_TLS_CA" help:"kafka: PEM file of the CAs that must have signed the cluster's certificates; the system's when empty"`
+	TLSCert      string   `env:"KAFKA_TLS_CERT" help:"kafka: PEM file of the client's certificate"`
+	TLSKey       string   `env:"KAFKA_TLS_KEY" help:"kafka: PEM file of the client's private key"`
+	SASL         string   `env:"KAFKA_SASL" help:"kafka: plain, scram-sha-256 or scram-sha-512; empty for none"`
+	User         string   `env:"KAFKA_USER" help:"kafka: user name for SASL"`
+	Password     string   `env:"KAFKA_PASSWORD" help:"kafka: password for SASL"`
+	PasswordFile string   `env:"KAFKA_PASSWORD_FILE" help:"kafka: file with the password; read at every connect, so that it can be rotated"`
 
-	Window      int           `env:"KAFKA_WINDOW" envDefault:"4096"` // messages sent and not yet acknowledged
-	Timeout     time.Duration `env:"KAFKA_TIMEOUT" envDefault:"10s"` // after which the outcome of a message is reported as unknown
-	Compression string        `env:"KAFKA_COMPRESSION" envDefault:"lz4"`
+	Window      int           `env:"KAFKA_WINDOW" envDefault:"4096" help:"kafka: messages sent and not yet acknowledged"`
+	Timeout     time.Duration `env:"KAFKA_TIMEOUT" envDefault:"10s" help:"kafka: after which the outcome of a message counts as unknown"`
+	Compression string        `env:"KAFKA_COMPRESSION" envDefault:"lz4" help:"kafka: lz4, snappy, zstd, gzip or none"`
 
-	CreateTopics bool  `env:"KAFKA_CREATE_TOPICS"`               // create missing topics at their first use: for development
-	Partitions   int32 `env:"KAFKA_PARTITIONS" envDefault:"-1"`  // of topics so created; -1 for the cluster's default
-	Replication  int16 `env:"KAFKA_REPLICATION" envDefault:"-1"` // the same
+	CreateTopics bool  `env:"KAFKA_CREATE_TOPICS" envDefault:"false" help:"kafka: create missing topics at their first use; for development"`
+	Partitions   int32 `env:"KAFKA_PARTITIONS" envDefault:"-1" help:"kafka: of topics so created; -1 is the cluster's default"`
+	Replication  int16 `env:"KAFKA_REPLICATION" envDefault:"-1" help:"kafka: of topics so created; -1 is the cluster's default"`
 
-	Grace    time.Duration `env:"KAFKA_GRACE" envDefault:"5s"` // for a running handler when its partition or subscription goes
-	RetryMin time.Duration `env:"BROKER_RETRY_MIN" envDefault:"100ms"`
-	RetryMax time.Duration `env:"BROKER_RETRY_MAX" envDefault:"10s"`
+	Grace    time.Duration `env:"KAFKA_GRACE" envDefault:"4s" help:"kafka: how long a running handler may go on when its partition or subscription goes"`
+	RetryMin time.Duration `env:"BROKER_RETRY_MIN" envDefault:"100ms" help:"broker: first pause after a handler's error"`
+	RetryMax time.Duration `env:"BROKER_RETRY_MAX" envDefault:"10s" help:"broker: longest pause"`
 }
 
 func (c Config) check() error {
@@ -57,6 +58,8 @@ func (c Config) check() error {
 		return fmt.Errorf("grace %v, retry %v to %v: must be positive and in order", c.Grace, c.RetryMin, c.RetryMax)
 	case c.Password != "" && c.PasswordFile != "":
 		return errors.New("password and password file are both set")
+	case !slices.Contains([]string{"lz4", "snappy", "zstd", "gzip", "none"}, c.Compression):
+		return fmt.Errorf("KAFKA_COMPRESSION %q is none of lz4, snappy, zstd, gzip, none", c.Compression)
 	case (c.TLSCert == "") != (c.TLSKey == ""):
 		return errors.New("TLS certificate and key need each other")
 	case !c.TLS && (c.TLSCA != "" || c.TLSCert != ""):
@@ -101,17 +104,14 @@ func (c Config) options(name string, log *slog.Logger) ([]kgo.Opt, error) {
 
 func (c Config) producerOptions() []kgo.Opt {
 	codecs := map[string]kgo.CompressionCodec{
-		"lz4": kgo.Lz4Compression(), "snappy": kgo.SnappyCompression(), "zstd": kgo.ZstdCompression(), "gzip": kgo.GzipCompression(),
-	}
-	codec, known := codecs[c.Compression]
-	if !known {
-		codec = kgo.NoCompression()
+		"lz4": kgo.Lz4Compression(), "snappy": kgo.SnappyCompression(), "zstd": kgo.ZstdCompression(),
+		"gzip": kgo.GzipCompression(), "none": kgo.NoCompression(),
 	}
 	return []kgo.Opt{
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerLinger(0),                                // what waits while a request is under way makes the next batch
 		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), // murmur2, as Kafka's own client
-		kgo.ProducerBatchCompression(codec, kgo.NoCompression()),
+		kgo.ProducerBatchCompression(codecs[c.Compression], kgo.NoCompression()),
 		kgo.MaxBufferedRecords(2 * c.Window), // never reached: the window is smaller
 		// A message whose answer does not come is reported as unknown and sent again by the relay, which has at most
 		// one of a key in flight. That may write it twice; waiting without end would hold up its key.

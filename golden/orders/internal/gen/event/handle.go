@@ -36,7 +36,8 @@ func (l Lane) Handle(stop, work context.Context, d Delivery, handle Handler) boo
 			return false // the consumer is going, the message is not at fault
 		}
 		pause := min(l.RetryMin<<min(max(d.Attempt-1, 0), 20), l.RetryMax)
-		l.Log.WarnContext(work, "event handler failed", "topic", d.Topic, "type", d.Type, "id", d.ID, "group", l.Group,
+		// The handler's error is for whoever made the handler to log: they know what it belongs to.
+		l.Log.DebugContext(work, "event is tried again", "topic", d.Topic, "type", d.Type, "id", d.ID, "group", l.Group,
 			"attempt", d.Attempt, "retry_in", pause, "error", err)
 		if !sleep(stop, pause) {
 			return false

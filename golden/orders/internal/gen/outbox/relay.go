@@ -31,7 +31,7 @@ type Relay struct {
 	mu       sync.Mutex
 	shards   map[int16]Lease // owned
 	stats    Stats
-	failures map[string]Failure
+	failures map[string]*failures
 }
 
 // NewRelay returns a relay that does nothing until Run. Its counters go to meter.
@@ -46,7 +46,7 @@ func NewRelay(q Queue, p Publisher, cfg Config, log *slog.Logger, meter metric.M
 		return nil, fmt.Errorf("relay id: %w", err)
 	}
 	r := &Relay{q: q, p: p, pipelines: p.Pipelines(), cfg: cfg, log: log, owner: id.String(),
-		regain: make(chan struct{}, 1), shards: make(map[int16]Lease), failures: make(map[string]Failure)}
+		regain: make(chan struct{}, 1), shards: make(map[int16]Lease), failures: make(map[string]*failures)}
 	if r.metrics, err = newMetrics(meter); err != nil {
 		return nil, fmt.Errorf("relay metrics: %w", err)
 	}
@@ -122,6 +122,8 @@ const (
 	leasePoll = 700 * time.Millisecond
 	// leaseRest is the least time between two requests for leases.
 	leaseRest = 100 * time.Millisecond
+	// releaseLimit bounds giving the shards up at the end.
+	releaseLimit = time.Second
 )
 
 // keepLeases renews the leases three times within their life, and hands them to the lanes. While shards change
@@ -201,7 +203,7 @@ func (r *Relay) release(ctx context.Context) {
 	if len(leases) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, releaseLimit)
 	defer cancel()
 	if err := r.q.Release(ctx, r.owner, leases); err != nil {
 		r.failure("release", err)

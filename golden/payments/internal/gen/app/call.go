@@ -144,10 +144,10 @@ func (c *caller) call(ctx context.Context, conn *grpc.ClientConn) error {
 	sent := make(chan error, 1)
 	go func() {
 		err := c.send(stream)
+		sent <- err // before the call ends, or receive would be told of that instead
 		if err != nil {
-			cancel() // the input is broken: end the call
+			cancel() // the input is broken
 		}
-		sent <- err
 	}()
 	err = c.receive(stream)
 	// A reader of standard input may wait for ever for a line nobody needs any more; only a broken input is told.

@@ -70,11 +70,7 @@ func newInlet(meter metric.Meter) (*inlet, error) {
 // subscribe hands events to the consumer until ctx is done.
 func (in *inlet) subscribe(ctx context.Context, c consumer) error {
 	sub := broker.Subscription{Topic: c.topic, Group: in.group, Type: c.eventType}
-	err := in.broker.Subscribe(ctx, sub, func(ctx context.Context, d *broker.Delivery) error {
-		ctx, cancel := outlive(ctx, handlerGrace)
-		defer cancel()
-		return in.take(ctx, c, d)
-	})
+	err := in.broker.Subscribe(ctx, sub, func(ctx context.Context, d *broker.Delivery) error { return in.take(ctx, c, d) })
 	if err != nil {
 		return fmt.Errorf("consume %s from %s: %w", c.eventType, c.topic, err)
 	}
@@ -119,24 +115,4 @@ func (in *inlet) report(ctx context.Context, d *broker.Delivery, took time.Durat
 		return
 	}
 	in.log.LogAttrs(ctx, slog.LevelInfo, "event", args...)
-}
-
-// handlerGrace is how long a handler that runs may go on after its subscription has ended.
-const handlerGrace = consumerLimit - time.Second
-
-// outlive returns a context that ends grace after ctx does: a handler in the middle of its work finishes it,
-// instead of doing it all again after the restart.
-func outlive(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
-	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() {
-		select {
-		case <-out.Done():
-		case <-time.After(grace):
-			cancel()
-		}
-	})
-	return out, func() {
-		stop()
-		cancel()
-	}
 }

@@ -16,25 +16,25 @@ import (
 
 // Config says where RabbitMQ is and how to use it.
 type Config struct {
-	URL          string `env:"RABBITMQ_URL" envDefault:"amqp://localhost:5672/"` // amqps:// for TLS; the path is the virtual host
-	User         string `env:"RABBITMQ_USER"`                                    // instead of the one in the URL
-	Password     string `env:"RABBITMQ_PASSWORD"`                                // instead of the one in the URL
-	PasswordFile string `env:"RABBITMQ_PASSWORD_FILE"`                           // read at every connect, so that it can be rotated
-	TLSCA        string `env:"RABBITMQ_TLS_CA"`                                  // PEM files; the system's roots when empty
-	TLSCert      string `env:"RABBITMQ_TLS_CERT"`
-	TLSKey       string `env:"RABBITMQ_TLS_KEY"`
+	URL          string `env:"RABBITMQ_URL" envDefault:"amqp://localhost:5672/" help:"rabbitmq: amqp:// or, for TLS, amqps://HOST:PORT/VHOST"`
+	User         string `env:"RABBITMQ_USER" help:"rabbitmq: instead of the one in the URL"`
+	Password     string `env:"RABBITMQ_PASSWORD" help:"rabbitmq: instead of the one in the URL"`
+	PasswordFile string `env:"RABBITMQ_PASSWORD_FILE" help:"rabbitmq: file with the password; read at every connect, so that it can be rotated"`
+	TLSCA        string `env:"RABBITMQ_TLS_CA" help:"rabbitmq: PEM file of the CAs that must have signed the server's certificate; the system's when empty"`
+	TLSCert      string `env:"RABBITMQ_TLS_CERT" help:"rabbitmq: PEM file of the client's certificate"`
+	TLSKey       string `env:"RABBITMQ_TLS_KEY" help:"rabbitmq: PEM file of the client's private key"`
 
-	Window    int           `env:"RABBITMQ_WINDOW" envDefault:"256"`     // messages sent and not yet confirmed
-	Timeout   time.Duration `env:"RABBITMQ_TIMEOUT" envDefault:"10s"`    // for connecting, for a write, and for a confirm
-	Heartbeat time.Duration `env:"RABBITMQ_HEARTBEAT" envDefault:"10s"`  // a peer silent for three of them is gone
-	Declare   bool          `env:"RABBITMQ_DECLARE" envDefault:"true"`   // create missing exchanges and queues
-	Mandatory bool          `env:"RABBITMQ_MANDATORY" envDefault:"true"` // refuse what no queue wants, rather than let the broker drop it
+	Window    int           `env:"RABBITMQ_WINDOW" envDefault:"256" help:"rabbitmq: messages sent and not yet confirmed"`
+	Timeout   time.Duration `env:"RABBITMQ_TIMEOUT" envDefault:"10s" help:"rabbitmq: for connecting, for a write, and for a confirm"`
+	Heartbeat time.Duration `env:"RABBITMQ_HEARTBEAT" envDefault:"10s" help:"rabbitmq: a server silent for three of them is gone"`
+	Declare   bool          `env:"RABBITMQ_DECLARE" envDefault:"true" help:"rabbitmq: create missing exchanges and queues"`
+	Mandatory bool          `env:"RABBITMQ_MANDATORY" envDefault:"true" help:"rabbitmq: refuse what no queue wants, rather than let the broker drop it"`
 
-	Prefetch int           `env:"RABBITMQ_PREFETCH" envDefault:"64"` // deliveries held per subscription
-	Lanes    int           `env:"RABBITMQ_LANES" envDefault:"8"`     // handlers at once per subscription; one at a time per key
-	Grace    time.Duration `env:"RABBITMQ_GRACE" envDefault:"5s"`    // for a running handler when its subscription ends
-	RetryMin time.Duration `env:"BROKER_RETRY_MIN" envDefault:"100ms"`
-	RetryMax time.Duration `env:"BROKER_RETRY_MAX" envDefault:"10s"`
+	Prefetch int           `env:"RABBITMQ_PREFETCH" envDefault:"64" help:"rabbitmq: deliveries held for each subscription"`
+	Lanes    int           `env:"RABBITMQ_LANES" envDefault:"8" help:"rabbitmq: handlers at once for each subscription; one at a time for each key"`
+	Grace    time.Duration `env:"RABBITMQ_GRACE" envDefault:"4s" help:"rabbitmq: how long a running handler may go on when its subscription ends"`
+	RetryMin time.Duration `env:"BROKER_RETRY_MIN" envDefault:"100ms" help:"broker: first pause after a handler's error"`
+	RetryMax time.Duration `env:"BROKER_RETRY_MAX" envDefault:"10s" help:"broker: longest pause"`
 }
 
 func (c Config) check() error {

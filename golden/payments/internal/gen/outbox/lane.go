@@ -49,7 +49,6 @@ type lane struct {
 	settling bool
 	settleAt time.Time
 	accepted []int64 // to delete
-	firstAt  time.Time
 	refused  []*keyQueue
 	setbacks int // failed database calls in a row
 	ops      sync.WaitGroup

@@ -86,9 +86,9 @@ func (l *lane) afterReject(s *settled, now time.Time) {
 	it := q.items[0]
 	switch {
 	case s.gone:
-		l.r.log.Error("event refused for good", "topic", q.key.Topic, "key", q.key.Key, "row", it.rec.Row,
-			"id", it.rec.ID, "policy", l.r.cfg.OnDead, "error", it.err)
-		l.r.failure("dead letter "+q.key.Topic, it.err)
+		// Not the key: it may be somebody's address. outbox ls --dead shows it.
+		l.r.log.Error("event refused for good", "topic", q.key.Topic, "row", it.rec.Row, "id", it.rec.ID,
+			"policy", l.r.cfg.OnDead, "error", it.err)
 		l.forget(q)
 		l.fetchSoon(now)
 	case q.leave:

@@ -23,6 +23,7 @@ import (
 // Config bounds what the broker keeps in memory.
 type Config struct {
 	Backlog  int           `env:"BROKER_BACKLOG" envDefault:"10000" help:"broker: messages a group may be behind before its topic takes no more"`
+	Grace    time.Duration `env:"BROKER_GRACE" envDefault:"4s" help:"broker: how long a running handler may go on when its subscription ends"`
 	RetryMin time.Duration `env:"BROKER_RETRY_MIN" envDefault:"100ms" help:"broker: first pause after a handler's error"`
 	RetryMax time.Duration `env:"BROKER_RETRY_MAX" envDefault:"10s" help:"broker: longest pause"`
 }
@@ -60,8 +61,8 @@ var _ outbox.Publisher = (*Broker)(nil)
 
 // Open returns a broker for the service called source.
 func Open(_ context.Context, cfg Config, source string, log *slog.Logger) (*Broker, error) {
-	if cfg.Backlog <= 0 || cfg.RetryMin <= 0 || cfg.RetryMax < cfg.RetryMin {
-		return nil, fmt.Errorf("open broker: backlog %d and retry %v to %v must be positive", cfg.Backlog, cfg.RetryMin, cfg.RetryMax)
+	if cfg.Backlog <= 0 || cfg.Grace < 0 || cfg.RetryMin <= 0 || cfg.RetryMax < cfg.RetryMin {
+		return nil, fmt.Errorf("open broker: backlog %d, grace %v, retry %v to %v: must be positive and in order", cfg.Backlog, cfg.Grace, cfg.RetryMin, cfg.RetryMax)
 	}
 	return &Broker{cfg: cfg, source: source, log: log, closed: make(chan struct{}),
 		topics: make(map[string]*topic), next: 1, changed: make(chan struct{})}, nil

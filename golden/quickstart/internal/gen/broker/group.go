@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"runtime/debug"
 	"time"
+
+	"github.com/acme/orders/internal/gen/event"
 )
 
 // topic keeps the messages of one topic for its groups.
@@ -107,6 +109,8 @@ func (b *Broker) Subscribe(ctx context.Context, sub Subscription, handle func(co
 	if sub.Topic == "" || sub.Group == "" {
 		return fmt.Errorf("subscribe: topic %q and group %q are required", sub.Topic, sub.Group)
 	}
+	handling, cancel := event.Linger(ctx, b.cfg.Grace) // the handlers' context
+	defer cancel()
 	g := b.join(sub)
 	for {
 		b.mu.Lock()
@@ -118,7 +122,7 @@ func (b *Broker) Subscribe(ctx context.Context, sub Subscription, handle func(co
 		w, wait := g.take(time.Now())
 		b.mu.Unlock()
 		if w != nil {
-			b.settle(ctx, g, w, b.run(ctx, w, handle))
+			b.settle(ctx, g, w, b.run(handling, w, handle))
 		}
 		if ctx.Err() != nil {
 			return nil
@@ -193,7 +197,7 @@ func (b *Broker) settle(ctx context.Context, g *group, w *work, err error) {
 	pause := min(b.cfg.RetryMin<<min(w.d.Attempt-1, 20), b.cfg.RetryMax)
 	w.taken = false
 	w.retryAt = time.Now().Add(pause)
-	b.log.Warn("event handler failed", "topic", w.d.Topic, "type", w.d.Type, "id", w.d.ID, "group", g.sub.Group,
+	b.log.DebugContext(ctx, "event is tried again", "topic", w.d.Topic, "type", w.d.Type, "id", w.d.ID, "group", g.sub.Group,
 		"attempt", w.d.Attempt, "retry_in", pause, "error", err)
 	w.d.Attempt++
 	g.signal()

@@ -4,7 +4,6 @@
 package outbox
 
 import (
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -62,7 +61,10 @@ func (l *lane) report(now time.Time) {
 // Status returns a snapshot.
 func (r *Relay) Status() Status {
 	r.mu.Lock()
-	s := Status{Stats: r.stats, Shards: len(r.shards), Failures: slices.Collect(maps.Values(r.failures))}
+	s := Status{Stats: r.stats, Shards: len(r.shards)}
+	for _, f := range r.failures {
+		s.Failures = append(s.Failures, f.last)
+	}
 	r.mu.Unlock()
 	slices.SortFunc(s.Failures, func(a, b Failure) int { return b.At.Compare(a.At) })
 	for _, l := range r.lanes {
@@ -77,12 +79,26 @@ func (r *Relay) Status() Status {
 	return s
 }
 
+// failures are those of one kind.
+type failures struct {
+	last   Failure
+	logged time.Time // the last one that was
+}
+
 // failure keeps err for Status and logs it, at most once a second for one kind.
 func (r *Relay) failure(what string, err error) {
 	now := time.Now()
 	r.mu.Lock()
-	quiet := now.Sub(r.failures[what].At) < time.Second
-	r.failures[what] = Failure{What: what, Error: err.Error(), At: now}
+	f := r.failures[what]
+	if f == nil {
+		f = &failures{}
+		r.failures[what] = f
+	}
+	f.last = Failure{What: what, Error: err.Error(), At: now}
+	quiet := now.Sub(f.logged) < time.Second
+	if !quiet {
+		f.logged = now
+	}
 	r.mu.Unlock()
 	if !quiet {
 		r.log.Warn("outbox relay", "doing", what, "error", err)

@@ -164,7 +164,7 @@ func (c *chain) invokeStream(srv any, ss *serverStream, handler grpc.StreamHandl
 	return handler(srv, ss)
 }
 
-// serverStream gives the handler the call's context and validates what arrives.
+// serverStream gives the handler the call's context, keeps to its deadline and validates what arrives.
 type serverStream struct {
 	grpc.ServerStream
 	call  *call
@@ -174,13 +174,36 @@ type serverStream struct {
 func (s *serverStream) Context() context.Context { return s.call }
 
 func (s *serverStream) RecvMsg(m any) error {
-	if err := s.ServerStream.RecvMsg(m); err != nil {
+	if err := s.within(func() error { return s.ServerStream.RecvMsg(m) }); err != nil {
 		return err
 	}
 	if s.chain.validate == nil {
 		return nil
 	}
 	return s.chain.check(m)
+}
+
+func (s *serverStream) SendMsg(m any) error {
+	return s.within(func() error { return s.ServerStream.SendMsg(m) })
+}
+
+// within does what waits for the client, and waits no longer than the stream may live: grpc's own calls know the
+// connection's context only. What is given up ends when the handler returns, for then grpc ends the stream.
+func (s *serverStream) within(wait func() error) error {
+	if s.chain.streamTimeout <= 0 {
+		return wait()
+	}
+	if err := s.call.Err(); err != nil { // nor may it meet what was given up before
+		return err
+	}
+	done := make(chan error, 1)
+	go func() { done <- wait() }()
+	select {
+	case err := <-done:
+		return err
+	case <-s.call.Done():
+		return s.call.Err()
+	}
 }
 
 // enter takes a place among the calls being served. Health checks always find one: an overloaded server is
