@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/gogen"
 	"github.com/svcgen/svcgen/generator/ir"
 	"github.com/svcgen/svcgen/generator/manifest"
@@ -39,8 +40,16 @@ func load(ctx context.Context, in Input) (*manifest.Manifest, *schema.Schema, er
 	return m, s, err
 }
 
-// readManifest reads a file that may be anything: no more than a manifest may have is read.
+// readManifest reads a file that may be anything: no more than a manifest may have is read, and nothing of what is no file,
+// since a pipe may never end.
 func readManifest(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, diag.List{{Message: name + " is not a file", Hint: "name a manifest, such as " + manifest.FileName}}
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err

@@ -137,7 +137,7 @@ func findTree(dir string) (string, error) {
 		at = filepath.Join(at, "..")
 	}
 	if _, err := os.Lstat(filepath.Join(dir, manifest.FileName)); err == nil {
-		return "", usage(fmt.Sprintf("%s has a manifest, but no %s: no service was made here", dir, reconcile.LockName), "svcgen new makes one")
+		return "", usage(fmt.Sprintf("%s has a manifest, but no %s: svcgen cannot know what it wrote here", dir, reconcile.LockName), "get it back from version control; for a new service, svcgen new makes one in a folder of its own")
 	}
 	return "", usage(fmt.Sprintf("no %s in %s or a folder around it", reconcile.LockName, dir), "run svcgen regen in the folder of a service; svcgen new makes one")
 }

@@ -2,6 +2,7 @@ package ir
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -37,11 +38,36 @@ func (r *resolver) emit(services []RPCService, ev Event, msg protoreflect.Messag
 	case found[0].Kind != Unary:
 		r.list.Add(pos, fmt.Sprintf("leave it out of on and call events.%s where the handler knows that it happened", ev.Func),
 			"%s is a streaming method, whose stub cannot tell when to emit", name)
+	case emits(found[0], ev):
+		r.list.Add(pos, "name each method once", "method %s publishes %s already", found[0].Proto, ev.Proto)
 	default:
 		m := found[0]
+		if r.incomplete(m, ev, msg, pos) {
+			return
+		}
 		m.Emits = append(m.Emits, Emit{Event: ev, Fields: r.copies(m.Input.Proto, msg)})
 		m.Answer = r.copies(m.Input.Proto, r.find(m.Output.Proto))
 	}
+}
+
+// emits reports whether m emits ev already: a method has several names.
+func emits(m *Method, ev Event) bool {
+	return slices.ContainsFunc(m.Emits, func(e Emit) bool { return e.Event.Proto == ev.Proto })
+}
+
+// incomplete reports an event or a request with a required field of proto2. A stub cannot make up its value, and without it
+// the event cannot be sent, nor the request that a test of the stub would send.
+func (r *resolver) incomplete(m *Method, ev Event, event protoreflect.MessageDescriptor, pos diag.Pos) bool {
+	for _, msg := range []protoreflect.MessageDescriptor{event, r.find(m.Input.Proto)} {
+		if msg == nil || msg.RequiredNumbers().Len() == 0 {
+			continue
+		}
+		field := msg.Fields().ByNumber(msg.RequiredNumbers().Get(0))
+		r.list.Add(pos, fmt.Sprintf("leave it out of on and call events.%s in the handler, with a value", ev.Func),
+			"%s is required, and a stub cannot know its value", field.FullName())
+		return true
+	}
+	return false
 }
 
 // qualified is the shortest name of m that is not also one of other.

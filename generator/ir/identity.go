@@ -2,6 +2,8 @@ package ir
 
 import (
 	"errors"
+	"slices"
+	"strings"
 
 	"golang.org/x/mod/module"
 
@@ -17,8 +19,11 @@ func (r *resolver) identity() {
 	case m.Name == "internal", m.Name == "vendor", m.Name == "testdata":
 		r.list.Add(m.Pos("name"), "choose another name", "name %s has a meaning to the go command as a folder", m.Name)
 	}
+	hint := "write a path such as github.com/acme/" + m.Name
 	if err := module.CheckPath(m.Module); err != nil {
-		r.list.Add(m.Pos("module"), "write a path such as github.com/acme/"+m.Name, "module is no Go module path: %s", pathReason(err))
+		r.list.Add(m.Pos("module"), hint, "module is no Go module path: %s", pathReason(err))
+	} else if slices.Contains(strings.Split(m.Module, "/"), "vendor") {
+		r.list.Add(m.Pos("module"), hint, "module has an element vendor, below which the go command builds nothing of its own")
 	}
 }
 

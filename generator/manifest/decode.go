@@ -143,7 +143,7 @@ func (d *decoder) scalar(n *yaml.Node, path string, k key) *value {
 	case n.Value == "":
 		d.list.Add(d.at(n), k.usage(), "%s is empty", path)
 	case k.grammar != nil && !k.grammar.MatchString(n.Value):
-		d.list.Add(d.at(n), "", "%s %s", path, k.form)
+		d.list.Add(d.at(n), k.usage(), "%s %s", path, k.form)
 		return &value{}
 	}
 	return &value{str: n.Value}

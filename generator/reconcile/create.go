@@ -11,23 +11,27 @@ import (
 )
 
 // NotEmptyError says that a new tree was to be made where something is already.
-type NotEmptyError struct{ Dir string }
+type NotEmptyError struct{ Reason string }
 
-func (e *NotEmptyError) Error() string { return e.Dir + " is not empty" }
+func (e *NotEmptyError) Error() string { return e.Reason }
 
 // Vacant returns an error when no new tree can be made at dir: a *NotEmptyError when something is there. What a
 // killed run left behind is nothing.
 func Vacant(dir string) error {
 	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch info, statErr := os.Lstat(dir); {
+	case statErr == nil && err != nil && info.Mode()&fs.ModeSymlink != 0:
+		return &NotEmptyError{dir + " is a symbolic link to no folder"}
+	case statErr == nil && err != nil && !info.IsDir():
+		return &NotEmptyError{dir + " is not a folder"}
+	case errors.Is(err, fs.ErrNotExist):
 		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return err
 	}
 	for _, e := range entries {
 		if e.Name() != stateDir {
-			return &NotEmptyError{dir}
+			return &NotEmptyError{dir + " is not empty"}
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -161,7 +162,7 @@ func packageOf(src []byte) string {
 func importsOf(src []byte) []string {
 	var imports []string
 	for _, m := range regexp.MustCompile(`(?m)^\s*import\s+(?:public\s+|weak\s+)?["']([^"']+)["']\s*;`).FindAllSubmatch(src, -1) {
-		if imp := string(m[1]); lookupKnown(imp) == nil {
+		if imp := string(m[1]); fs.ValidPath(imp) && lookupKnown(imp) == nil {
 			imports = append(imports, imp)
 		}
 	}

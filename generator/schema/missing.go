@@ -15,8 +15,8 @@ func (l *loader) missingHint(importPath string) string {
 	if h := origin(importPath); h != "" {
 		return h
 	}
-	if h := diag.DidYouMean(importPath, l.candidates()); h != "" {
-		return h
+	if near := diag.Nearest(importPath, l.others()); near != "" && sameFileOrFolder(near, importPath) {
+		return fmt.Sprintf("did you mean %s?", near)
 	}
 	// The same file name elsewhere: the import root is wrong rather than the name.
 	for _, name := range l.candidates() {
@@ -30,6 +30,13 @@ func (l *loader) missingHint(importPath string) string {
 		}
 	}
 	return "looked in " + l.searched() + "; name another import root in proto.imports, or with -I"
+}
+
+// sameFileOrFolder reports whether two paths that are near each other are so for a reason: b/c.proto and a.proto differ by
+// three letters, and have nothing to do with each other.
+func sameFileOrFolder(a, b string) bool {
+	return path.Base(a) == path.Base(b) ||
+		path.Dir(a) == path.Dir(b) && diag.Nearest(path.Base(b), []string{path.Base(a)}) != ""
 }
 
 func (l *loader) searched() string {
@@ -70,6 +77,11 @@ func origin(importPath string) string {
 
 // maxCandidates bounds the walk that serves a hint only.
 const maxCandidates = 2000
+
+// others are the candidates that an import may have meant: not the file it stands in, nor one that led there.
+func (l *loader) others() []string {
+	return slices.DeleteFunc(slices.Clone(l.candidates()), func(name string) bool { return slices.Contains(l.stack, name) })
+}
 
 // candidates are import paths that would be found.
 func (l *loader) candidates() []string {
