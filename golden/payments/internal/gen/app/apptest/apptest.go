@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
@@ -30,7 +31,11 @@ import (
 // patience is how long anything here may take before the test fails.
 const patience = 30 * time.Second
 
-const publishAgain = 2 * time.Second
+// How often an event is published again for a subscription that may not be there yet.
+const (
+	probeAgain   = 200 * time.Millisecond
+	publishAgain = 2 * time.Second
+)
 
 // Service is a running service.
 type Service struct {
@@ -108,18 +113,24 @@ func (s *Service) Publishes(t testing.TB, topic, eventType string, f func(contex
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	got := make(chan struct{}, 1)
+	got, subscribed := make(chan struct{}, 1), make(chan struct{}, 1)
 	done := make(chan error, 1)
 	sub := broker.Subscription{Topic: topic, Group: fmt.Sprintf("apptest-%d", s.groups.Add(1)), Type: eventType}
+	probe := outbox.Message{Topic: topic, Key: "apptest-" + uuid.NewString(), Type: eventType, CreatedAt: time.Now()}
 	go func() {
-		done <- s.app.Broker().Subscribe(ctx, sub, func(context.Context, *broker.Delivery) error {
+		done <- s.app.Broker().Subscribe(ctx, sub, func(_ context.Context, d *broker.Delivery) error {
+			what := got
+			if d.Key == probe.Key {
+				what = subscribed
+			}
 			select {
-			case got <- struct{}{}:
+			case what <- struct{}{}:
 			default:
 			}
 			return nil
 		})
 	}()
+	s.reach(ctx, &probe, subscribed)
 	if err := f(ctx, s.Conn); err != nil {
 		t.Errorf("call: %v", err)
 	} else {
@@ -132,6 +143,24 @@ func (s *Service) Publishes(t testing.TB, topic, eventType string, f func(contex
 	cancel()
 	if err := <-done; err != nil {
 		t.Errorf("subscribe: %v", err)
+	}
+}
+
+// reach publishes probe until the subscription that waits for it has seen it: where a subscription sees only what
+// comes after it, an event that is published too early would be missed.
+func (s *Service) reach(ctx context.Context, probe *outbox.Message, seen <-chan struct{}) {
+	again := time.NewTicker(probeAgain)
+	defer again.Stop()
+	for {
+		probe.ID = uuid.New()
+		s.app.Broker().Publish(ctx, probe, func(error) {}) // refused until somebody wants it
+		select {
+		case <-seen:
+			return
+		case <-ctx.Done():
+			return
+		case <-again.C:
+		}
 	}
 }
 
