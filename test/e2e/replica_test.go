@@ -156,10 +156,16 @@ func (r *replica) terminate(t *testing.T) {
 	}
 }
 
-// stop is terminate, with the end awaited and its exit code checked.
+// stop is terminate, and exits.
 func (r *replica) stop(t *testing.T) {
 	t.Helper()
 	r.terminate(t)
+	r.exits(t)
+}
+
+// exits waits for the end of a process that was asked for it, which must be a success.
+func (r *replica) exits(t *testing.T) {
+	t.Helper()
 	select {
 	case <-r.ended:
 	case <-time.After(patience):

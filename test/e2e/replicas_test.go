@@ -46,7 +46,7 @@ func TestReplicas(t *testing.T) {
 	if took > time.Second {
 		t.Errorf("the hand-over took %v after SIGTERM, want less than a second", took)
 	}
-	a.stop(t)
+	a.exits(t)
 	l.grows(t, 200)
 
 	b.kill(t) // in the middle of calls: callers do not know, and call again

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -29,7 +30,11 @@ import (
 // patience is how long anything here may take before the test fails.
 const patience = 30 * time.Second
 
-const publishAgain = 2 * time.Second
+// How often an event is published again for a subscription that may not be there yet.
+const (
+	probeAgain   = 200 * time.Millisecond
+	publishAgain = 2 * time.Second
+)
 
 // Service is a running service.
 type Service struct {
@@ -115,18 +120,24 @@ func (s *Service) Publishes(t testing.TB, topic, eventType string, f func(contex
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	got := make(chan struct{}, 1)
+	got, subscribed := make(chan struct{}, 1), make(chan struct{}, 1)
 	done := make(chan error, 1)
 	sub := broker.Subscription{Topic: topic, Group: fmt.Sprintf("apptest-%d", s.groups.Add(1)), Type: eventType}
+	probe := outbox.Message{Topic: topic, Key: "apptest-" + uuid.NewString(), Type: eventType, CreatedAt: time.Now()}
 	go func() {
-		done <- s.app.Broker().Subscribe(ctx, sub, func(context.Context, *broker.Delivery) error {
+		done <- s.app.Broker().Subscribe(ctx, sub, func(_ context.Context, d *broker.Delivery) error {
+			what := got
+			if d.Key == probe.Key {
+				what = subscribed
+			}
 			select {
-			case got <- struct{}{}:
+			case what <- struct{}{}:
 			default:
 			}
 			return nil
 		})
 	}()
+	s.reach(ctx, probe, subscribed)
 	callErr := f(ctx, s.Conn)
 	if callErr == nil {
 		select {
@@ -144,6 +155,25 @@ func (s *Service) Publishes(t testing.TB, topic, eventType string, f func(contex
 		t.Skipf("the request is not valid: %v", callErr)
 	case callErr != nil:
 		t.Errorf("call: %v", callErr)
+	}
+}
+
+// reach publishes probe until the subscription that waits for it has seen it: where a subscription sees only what
+// comes after it, an event that is published too early would be missed.
+func (s *Service) reach(ctx context.Context, probe outbox.Message, seen <-chan struct{}) {
+	again := time.NewTicker(probeAgain)
+	defer again.Stop()
+	for {
+		m := probe // a message stays as it is until it is answered
+		m.ID = uuid.New()
+		s.app.Broker().Publish(ctx, &m, func(error) {}) // refused until somebody wants it
+		select {
+		case <-seen:
+			return
+		case <-ctx.Done():
+			return
+		case <-again.C:
+		}
 	}
 }
 
