@@ -22,8 +22,9 @@ const arrows = `
 	naming, diag < manifest;
 	naming, diag < schema;
 	manifest, schema < ir;
+	ir < contract;
 	ir, fragment < gogen;
-	gogen, fileset < plan;
+	gogen, fileset, contract < plan;
 	plan, templates < render;
 	diag < goedit;
 	fileset, merge, goedit < reconcile;
