@@ -11,6 +11,7 @@ import (
 
 	"github.com/svcgen/svcgen/generator"
 	"github.com/svcgen/svcgen/generator/diag"
+	"github.com/svcgen/svcgen/generator/drift"
 	"github.com/svcgen/svcgen/generator/manifest"
 	"github.com/svcgen/svcgen/generator/reconcile"
 )
@@ -22,6 +23,8 @@ type regenFlags struct {
 	check     bool
 	json      bool
 	overwrite bool
+	breaking  bool
+	renames   []string
 }
 
 // writes reports whether the run is to change the tree.
@@ -45,6 +48,8 @@ docs/regen.md says exactly what happens to which file. A run either does all of 
 	flags.BoolVar(&f.check, "check", false, "fail when something would change, and write nothing")
 	flags.BoolVar(&f.json, "json", false, "print what was done as JSON")
 	flags.BoolVar(&f.overwrite, "overwrite", false, "replace files of svcgen's that were changed by hand; the changes are saved under .svcgen/rescued")
+	flags.BoolVar(&f.breaking, "allow-breaking", false, "go on when a published event changes in a way its consumers cannot read")
+	flags.StringArrayVar(&f.renames, "rename", nil, "a method that has another name now, `SERVICE.OLD=NEW` or SERVICE.OLD=OTHER.NEW: your code follows; may be repeated")
 	return cmd
 }
 
@@ -69,7 +74,7 @@ func (a *app) runRegen(cmd *cobra.Command, f regenFlags, args []string) (err err
 		return err
 	}
 	// Two builds of a development version may differ, so only a released one can know by its name.
-	if a.version != devel {
+	if a.version != devel && len(f.renames) == 0 {
 		current, err := tree.Current(lock, a.version)
 		if err != nil {
 			return err
@@ -87,9 +92,26 @@ func (a *app) runRegen(cmd *cobra.Command, f regenFlags, args []string) (err err
 	}
 	opt := options(out, a.version)
 	opt.Overwrite = f.overwrite
+	said, err := readPromised(tree, out)
+	if err != nil {
+		return err
+	}
+	if opt.Evolve, err = said.evolution(f.renames); err != nil {
+		return err
+	}
+	contract, known, refused, err := said.breaks(out, f.breaking)
+	if err != nil {
+		return err
+	}
+	if err := a.warn(known); err != nil {
+		return err
+	}
+	if len(refused) > 0 {
+		return &failure{exitFailed, refused}
+	}
 	changes, err := tree.Plan(out.Files, opt)
 	if !f.writes() {
-		return a.preview(dir, f, changes, err)
+		return a.preview(dir, f, contract, changes, err)
 	}
 	if err != nil {
 		return err
@@ -99,7 +121,7 @@ func (a *app) runRegen(cmd *cobra.Command, f regenFlags, args []string) (err err
 			return err
 		}
 	}
-	return a.done(dir, f, changes)
+	return a.done(dir, f, contract, changes)
 }
 
 // findTree is the folder with svcgen.lock, dir or the nearest one around it.
@@ -151,7 +173,7 @@ func (a *app) recoverTree(tree *reconcile.Tree, write bool) error {
 }
 
 // preview prints what would be done. With --check, anything at all is a failure.
-func (a *app) preview(dir string, f regenFlags, changes *reconcile.Changes, err error) error {
+func (a *app) preview(dir string, f regenFlags, contract []drift.Change, changes *reconcile.Changes, err error) error {
 	var edited *reconcile.EditedError
 	if err != nil && !errors.As(err, &edited) {
 		return err
@@ -160,11 +182,14 @@ func (a *app) preview(dir string, f regenFlags, changes *reconcile.Changes, err 
 	if len(changes.Actions) == 0 && changes.Empty() {
 		status = nothingToDo
 	}
-	if err := a.report(report{Status: status, Dir: dir, Diff: f.diff, changes: changes}, f.json); err != nil {
+	if err := a.warn(changes.Notes); err != nil {
+		return err
+	}
+	if err := a.report(report{Status: status, Dir: dir, Diff: f.diff, changes: changes, contract: contract}, f.json); err != nil {
 		return err
 	}
 	if f.check && status != nothingToDo {
-		return &failure{exitFailed, drift(changes)}
+		return &failure{exitFailed, stale(changes)}
 	}
 	if edited != nil {
 		return edited
@@ -172,8 +197,8 @@ func (a *app) preview(dir string, f regenFlags, changes *reconcile.Changes, err 
 	return conflicts(changes)
 }
 
-// drift is what --check complains about.
-func drift(changes *reconcile.Changes) diag.List {
+// stale is what --check complains about.
+func stale(changes *reconcile.Changes) diag.List {
 	var list diag.List
 	for _, action := range changes.Actions {
 		list.Add(diag.Pos{File: action.Path}, "", "not what svcgen regen would leave: %s", action.Op)
@@ -186,12 +211,15 @@ func drift(changes *reconcile.Changes) diag.List {
 }
 
 // done reports a run that has written what it had to.
-func (a *app) done(dir string, f regenFlags, changes *reconcile.Changes) error {
+func (a *app) done(dir string, f regenFlags, contract []drift.Change, changes *reconcile.Changes) error {
 	status := "done"
 	if len(changes.Actions) == 0 && changes.Empty() {
 		status = nothingToDo
 	}
-	if err := a.report(report{Status: status, Dir: dir, changes: changes}, f.json); err != nil {
+	if err := a.warn(changes.Notes); err != nil {
+		return err
+	}
+	if err := a.report(report{Status: status, Dir: dir, changes: changes, contract: contract}, f.json); err != nil {
 		return err
 	}
 	return conflicts(changes)
