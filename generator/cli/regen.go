@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -33,12 +34,13 @@ func (f regenFlags) writes() bool { return !f.dryRun && !f.diff && !f.check }
 func (a *app) regenCommand() *cobra.Command {
 	var f regenFlags
 	cmd := &cobra.Command{
-		Use:   "regen [FOLDER]",
+		Use:   "regen [FOLDER | FOLDER/...]",
 		Short: "Bring a service up to date with its manifest and protos",
 		Long: `Bring a service up to date with its manifest and protos.
 
 What svcgen owns is written again where it differs; what is yours is created where it is missing and never lost;
-docs/regen.md says exactly what happens to which file. A run either does all of it or changes nothing.`,
+docs/regen.md says exactly what happens to which file. A run either does all of it or changes nothing.
+FOLDER/... means every service in and below the folder.`,
 		Args: args(0, 1, "at most one folder"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runRegen(cmd, f, args) },
 	}
@@ -53,14 +55,26 @@ docs/regen.md says exactly what happens to which file. A run either does all of 
 	return cmd
 }
 
-func (a *app) runRegen(cmd *cobra.Command, f regenFlags, args []string) (err error) {
+func (a *app) runRegen(cmd *cobra.Command, f regenFlags, args []string) error {
 	dir := "."
 	if len(args) == 1 {
 		dir = args[0]
 	}
-	if dir, err = findTree(dir); err != nil {
+	if filepath.Base(dir) == everyTree {
+		if len(f.renames) > 0 {
+			return usage("--rename is for one service", "run svcgen regen --rename in its folder")
+		}
+		return a.runEvery(cmd, f, dir)
+	}
+	dir, err := findTree(dir)
+	if err != nil {
 		return err
 	}
+	return a.regenTree(cmd, f, dir)
+}
+
+// regenTree runs regen in one service.
+func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error) {
 	tree, err := reconcile.Open(dir)
 	if err != nil {
 		return err
@@ -74,7 +88,7 @@ func (a *app) runRegen(cmd *cobra.Command, f regenFlags, args []string) (err err
 		return err
 	}
 	// Two builds of a development version may differ, so only a released one can know by its name.
-	if a.version != devel && len(f.renames) == 0 {
+	if a.version != devel && len(f.renames) == 0 && !f.check {
 		current, err := tree.Current(lock, a.version)
 		if err != nil {
 			return err
@@ -111,7 +125,7 @@ func (a *app) runRegen(cmd *cobra.Command, f regenFlags, args []string) (err err
 	}
 	changes, err := tree.Plan(out.Files, opt)
 	if !f.writes() {
-		return a.preview(dir, f, contract, changes, err)
+		return both(a.preview(dir, f, contract, changes, err), a.strays(tree, f, out))
 	}
 	if err != nil {
 		return err
@@ -195,6 +209,32 @@ func (a *app) preview(dir string, f regenFlags, contract []drift.Change, changes
 		return edited
 	}
 	return conflicts(changes)
+}
+
+// both is one failure of two, with the messages of both.
+func both(first, second error) error {
+	var a, b *failure
+	if errors.As(first, &a) && errors.As(second, &b) {
+		return &failure{a.code, append(slices.Clone(a.list), b.list...)}
+	}
+	return errors.Join(first, second)
+}
+
+// strays makes --check fail for files among svcgen's that nobody knows.
+func (a *app) strays(tree *reconcile.Tree, f regenFlags, out *generator.Output) error {
+	if !f.check {
+		return nil
+	}
+	names, err := tree.Strays(out.Files)
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	var list diag.List
+	for _, name := range names {
+		list.Add(diag.Pos{File: name}, "", "not of svcgen's, in a folder that is")
+	}
+	list[len(list)-1].Hint = "move it elsewhere or delete it; svcgen regen does not remove what it did not write"
+	return &failure{exitFailed, list}
 }
 
 // stale is what --check complains about.
