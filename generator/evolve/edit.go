@@ -237,7 +237,26 @@ func (e *editor) retype() error {
 		if failed != nil {
 			return failed
 		}
+		for _, before := range pkg.Files() {
+			if err := e.dropUnused(before); err != nil {
+				return err
+			}
+		}
 	}
+	return nil
+}
+
+// dropUnused removes the imports that only the types of before had used.
+func (e *editor) dropUnused(before *goedit.File) error {
+	src := e.files[before.Path]
+	if bytes.Equal(src, before.Src) {
+		return nil
+	}
+	after, errs := goedit.ParseFile(before.Path, src)
+	if errs != nil {
+		return errs
+	}
+	e.files[before.Path] = goedit.Apply(src, after.DropUnused(before))
 	return nil
 }
 

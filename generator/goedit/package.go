@@ -51,6 +51,9 @@ func Parse(name string, files map[string][]byte) (*Package, diag.List) {
 	return pkg, errs
 }
 
+// Files are the files of the package, sorted by path.
+func (p *Package) Files() []*File { return slices.Clone(p.files) }
+
 // ParseFile reads one Go file of any package, a test too.
 func ParseFile(path string, src []byte) (*File, diag.List) {
 	f, err := parse(path, src)
