@@ -22,13 +22,16 @@ const arrows = `
 	naming, diag < manifest;
 	naming, diag < schema;
 	manifest, schema < ir;
+	ir < contract;
 	ir, fragment < gogen;
-	gogen, fileset < plan;
+	gogen, fileset, contract < plan;
 	plan, templates < render;
 	diag < goedit;
-	fileset, merge, goedit < reconcile;
+	# What a changed contract asks of the user's code is decided apart from where and when it is written.
+	contract, goedit < evolve;
+	fileset, merge, evolve < reconcile;
 	render, gomod < generator;
-	generator, reconcile < cli;
+	generator, reconcile, drift < cli;
 	cli < main;
 `
 

@@ -102,6 +102,10 @@ func (a *app) runNew(cmd *cobra.Command, f newFlags, args []string) error {
 	if err != nil {
 		return err
 	}
+	if tree, err := reconcile.Open(f.out); err == nil {
+		remember(tree, a.program())
+		_ = tree.Close() // only read by now
+	}
 	if f.json {
 		return a.report(report{Status: "created", Dir: f.out, changes: changes}, true)
 	}

@@ -6,11 +6,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/svcgen/svcgen/generator"
 	"github.com/svcgen/svcgen/generator/diag"
+	"github.com/svcgen/svcgen/generator/drift"
 	"github.com/svcgen/svcgen/generator/manifest"
 	"github.com/svcgen/svcgen/generator/reconcile"
 )
@@ -23,6 +25,8 @@ type regenFlags struct {
 	json      bool
 	overwrite bool
 	maxProto  maxProto
+	breaking  bool
+	renames   []string
 }
 
 // writes reports whether the run is to change the tree.
@@ -31,12 +35,13 @@ func (f regenFlags) writes() bool { return !f.dryRun && !f.diff && !f.check }
 func (a *app) regenCommand() *cobra.Command {
 	var f regenFlags
 	cmd := &cobra.Command{
-		Use:   "regen [FOLDER]",
+		Use:   "regen [FOLDER | FOLDER/...]",
 		Short: "Bring a service up to date with its manifest and protos",
 		Long: `Bring a service up to date with its manifest and protos.
 
 What svcgen owns is written again where it differs; what is yours is created where it is missing and never lost;
-docs/regen.md says exactly what happens to which file. A run either does all of it or changes nothing.`,
+docs/regen.md says exactly what happens to which file. A run either does all of it or changes nothing.
+FOLDER/... means every service in and below the folder.`,
 		Args: args(0, 1, "at most one folder"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runRegen(cmd, f, args) },
 	}
@@ -47,17 +52,31 @@ docs/regen.md says exactly what happens to which file. A run either does all of 
 	flags.BoolVar(&f.json, "json", false, "print what was done as JSON")
 	f.maxProto.flag(cmd)
 	flags.BoolVar(&f.overwrite, "overwrite", false, "replace files of svcgen's that were changed by hand; the changes are saved under .svcgen/rescued")
+	flags.BoolVar(&f.breaking, "allow-breaking", false, "go on when a published event changes in a way its consumers cannot read")
+	flags.StringArrayVar(&f.renames, "rename", nil, "a method that has another name now, `SERVICE.OLD=NEW` or SERVICE.OLD=OTHER.NEW: your code follows; may be repeated")
 	return cmd
 }
 
-func (a *app) runRegen(cmd *cobra.Command, f regenFlags, args []string) (err error) {
+func (a *app) runRegen(cmd *cobra.Command, f regenFlags, args []string) error {
 	dir := "."
 	if len(args) == 1 {
 		dir = args[0]
 	}
-	if dir, err = findTree(dir); err != nil {
+	if filepath.Base(dir) == everyTree {
+		if len(f.renames) > 0 {
+			return usage("--rename is for one service", "run svcgen regen --rename in its folder")
+		}
+		return a.runEvery(cmd, f, dir)
+	}
+	dir, err := findTree(dir)
+	if err != nil {
 		return err
 	}
+	return a.regenTree(cmd, f, dir)
+}
+
+// regenTree runs regen in one service.
+func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error) {
 	tree, err := reconcile.Open(dir)
 	if err != nil {
 		return err
@@ -71,15 +90,15 @@ func (a *app) runRegen(cmd *cobra.Command, f regenFlags, args []string) (err err
 		return err
 	}
 	program := a.program()
-	is, err := tree.Current(lock, program, f.check)
-	if err != nil {
-		return err
-	}
-	if is.Current {
-		if is.Stale && f.writes() {
-			remember(tree, program)
+	// A rename asks for a change, and a check also looks for files that are in nobody's list.
+	if len(f.renames) == 0 && !f.check {
+		current, err := tree.Current(lock, program)
+		if err != nil {
+			return err
 		}
-		return a.report(report{Status: nothingToDo, Dir: dir, changes: &reconcile.Changes{Unchanged: len(lock.Files)}}, f.json)
+		if current {
+			return a.report(report{Status: nothingToDo, Dir: dir, changes: &reconcile.Changes{Unchanged: len(lock.Files)}}, f.json)
+		}
 	}
 	out, err := generator.Generate(cmd.Context(), generator.Input{Manifest: filepath.Join(dir, manifest.FileName), Version: a.version, Limits: f.maxProto.limits()})
 	if err != nil {
@@ -90,9 +109,26 @@ func (a *app) runRegen(cmd *cobra.Command, f regenFlags, args []string) (err err
 	}
 	opt := options(out, a.version)
 	opt.Overwrite = f.overwrite
+	said, err := readPromised(tree, out)
+	if err != nil {
+		return err
+	}
+	if opt.Evolve, err = said.evolution(f.renames); err != nil {
+		return err
+	}
+	contract, known, refused, err := said.breaks(out, f.breaking)
+	if err != nil {
+		return err
+	}
+	if err := a.warn(known); err != nil {
+		return err
+	}
+	if len(refused) > 0 {
+		return &failure{exitFailed, refused}
+	}
 	changes, err := tree.Plan(out.Files, opt)
 	if !f.writes() {
-		return a.preview(dir, f, changes, err)
+		return both(a.preview(dir, f, contract, changes, err), a.strays(tree, f, out))
 	}
 	if err != nil {
 		return err
@@ -101,13 +137,13 @@ func (a *app) runRegen(cmd *cobra.Command, f regenFlags, args []string) (err err
 		if changes, err = tree.Apply(out.Files, opt); err != nil {
 			return err
 		}
+		remember(tree, program)
 	}
-	remember(tree, program)
-	return a.done(dir, f, changes)
+	return a.done(dir, f, contract, changes)
 }
 
-// remember makes the next run with nothing to do a fast one. Where that fails, in a folder that may not be written
-// for example, this run has still done what it was asked for.
+// remember makes the next run with nothing to do a fast one. Only a run that has written anyway does it: one with
+// nothing to do touches nothing. Where it fails, this run has still done what it was asked for.
 func remember(tree *reconcile.Tree, program reconcile.Program) { _ = tree.Remember(program) }
 
 // findTree is the folder with svcgen.lock, dir or the nearest one around it.
@@ -159,7 +195,7 @@ func (a *app) recoverTree(tree *reconcile.Tree, write bool) error {
 }
 
 // preview prints what would be done. With --check, anything at all is a failure.
-func (a *app) preview(dir string, f regenFlags, changes *reconcile.Changes, err error) error {
+func (a *app) preview(dir string, f regenFlags, contract []drift.Change, changes *reconcile.Changes, err error) error {
 	var edited *reconcile.EditedError
 	if err != nil && !errors.As(err, &edited) {
 		return err
@@ -168,11 +204,14 @@ func (a *app) preview(dir string, f regenFlags, changes *reconcile.Changes, err 
 	if len(changes.Actions) == 0 && changes.Empty() {
 		status = nothingToDo
 	}
-	if err := a.report(report{Status: status, Dir: dir, Diff: f.diff, changes: changes}, f.json); err != nil {
+	if err := a.warn(changes.Notes); err != nil {
+		return err
+	}
+	if err := a.report(report{Status: status, Dir: dir, Diff: f.diff, changes: changes, contract: contract}, f.json); err != nil {
 		return err
 	}
 	if f.check && status != nothingToDo {
-		return &failure{exitFailed, drift(changes)}
+		return &failure{exitFailed, stale(changes)}
 	}
 	if edited != nil {
 		return edited
@@ -180,8 +219,34 @@ func (a *app) preview(dir string, f regenFlags, changes *reconcile.Changes, err 
 	return conflicts(changes)
 }
 
-// drift is what --check complains about.
-func drift(changes *reconcile.Changes) diag.List {
+// both is one failure of two, with the messages of both.
+func both(first, second error) error {
+	var a, b *failure
+	if errors.As(first, &a) && errors.As(second, &b) {
+		return &failure{a.code, append(slices.Clone(a.list), b.list...)}
+	}
+	return errors.Join(first, second)
+}
+
+// strays makes --check fail for files among svcgen's that nobody knows.
+func (a *app) strays(tree *reconcile.Tree, f regenFlags, out *generator.Output) error {
+	if !f.check {
+		return nil
+	}
+	names, err := tree.Strays(out.Files)
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	var list diag.List
+	for _, name := range names {
+		list.Add(diag.Pos{File: name}, "", "not of svcgen's, in a folder that is")
+	}
+	list[len(list)-1].Hint = "move it elsewhere or delete it; svcgen regen does not remove what it did not write"
+	return &failure{exitFailed, list}
+}
+
+// stale is what --check complains about.
+func stale(changes *reconcile.Changes) diag.List {
 	var list diag.List
 	for _, action := range changes.Actions {
 		list.Add(diag.Pos{File: action.Path}, "", "not what svcgen regen would leave: %s", action.Op)
@@ -194,12 +259,15 @@ func drift(changes *reconcile.Changes) diag.List {
 }
 
 // done reports a run that has written what it had to.
-func (a *app) done(dir string, f regenFlags, changes *reconcile.Changes) error {
+func (a *app) done(dir string, f regenFlags, contract []drift.Change, changes *reconcile.Changes) error {
 	status := "done"
 	if len(changes.Actions) == 0 && changes.Empty() {
 		status = nothingToDo
 	}
-	if err := a.report(report{Status: status, Dir: dir, changes: changes}, f.json); err != nil {
+	if err := a.warn(changes.Notes); err != nil {
+		return err
+	}
+	if err := a.report(report{Status: status, Dir: dir, changes: changes, contract: contract}, f.json); err != nil {
 		return err
 	}
 	return conflicts(changes)

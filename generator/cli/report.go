@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/svcgen/svcgen/generator/diag"
+	"github.com/svcgen/svcgen/generator/drift"
 	"github.com/svcgen/svcgen/generator/reconcile"
 )
 
@@ -18,9 +19,30 @@ type report struct {
 	Actions   []reconcile.Action `json:"actions"`
 	Kept      []reconcile.Kept   `json:"kept"`
 	Unchanged int                `json:"unchanged"`
+	Notes     []reportedNote     `json:"notes,omitempty"`
+	Breaking  []reportedBreak    `json:"breaking,omitempty"`
 
-	Diff    bool `json:"-"`
-	changes *reconcile.Changes
+	Diff     bool `json:"-"`
+	changes  *reconcile.Changes
+	contract []drift.Change
+}
+
+// reportedNote is what regen has to say about a place in the user's code.
+type reportedNote struct {
+	File    string `json:"file"`
+	Line    int    `json:"line,omitempty"`
+	Col     int    `json:"col,omitempty"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// reportedBreak is a change of the contract that breaks somebody.
+type reportedBreak struct {
+	Class   string `json:"class"`
+	Rule    string `json:"rule"`
+	Name    string `json:"name"`
+	Event   string `json:"event,omitempty"`
+	Message string `json:"message"`
 }
 
 func (a *app) report(r report, asJSON bool) error {
@@ -31,6 +53,12 @@ func (a *app) report(r report, asJSON bool) error {
 		}
 		if r.Kept == nil {
 			r.Kept = []reconcile.Kept{}
+		}
+		for _, n := range r.changes.Notes {
+			r.Notes = append(r.Notes, reportedNote{n.Pos.File, n.Pos.Line, n.Pos.Col, n.Message, n.Hint})
+		}
+		for _, c := range r.contract {
+			r.Breaking = append(r.Breaking, reportedBreak{c.Class.String(), c.Rule, c.Name, c.Event, c.Message})
 		}
 		enc := json.NewEncoder(a.stdout)
 		enc.SetIndent("", "  ")
@@ -71,6 +99,7 @@ func summary(r report) string {
 		word string
 	}{
 		{reconcile.Create, "created"}, {reconcile.Update, "updated"}, {reconcile.Merge, "merged"},
+		{reconcile.Edit, "edited"}, {reconcile.Rename, "renamed"},
 		{reconcile.Remove, "removed"}, {reconcile.Conflict, "to merge by hand"}, {reconcile.Edited, "edited by hand"},
 	} {
 		if n := r.changes.Count(op.op); n > 0 {

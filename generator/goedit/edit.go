@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/svcgen/svcgen/generator/diag"
 )
 
 // Type is a Go type as a method signature needs it: [Star]Import.Name[Args…].
@@ -91,6 +93,32 @@ func (m Method) Retype(want Signature) ([]Edit, error) {
 // Rename returns the edit that gives the method another name.
 func (m Method) Rename(name string) Edit {
 	return Edit{m.File.offset(m.decl.Name.Pos()), m.File.offset(m.decl.Name.End()), name}
+}
+
+// MoveTo returns the edit that makes it a method of another type of the package. How its receiver is called, and
+// whether it is a pointer, stays.
+func (m Method) MoveTo(recv string) []Edit {
+	if m.decl.Recv == nil || len(m.decl.Recv.List) == 0 {
+		return nil
+	}
+	var edits []Edit
+	ast.Inspect(m.decl.Recv.List[0].Type, func(n ast.Node) bool {
+		if id, ok := n.(*ast.Ident); ok && edits == nil {
+			edits = []Edit{{m.File.offset(id.Pos()), m.File.offset(id.End()), recv}}
+		}
+		return true
+	})
+	return edits
+}
+
+// Import is where f imports path; ok is false when it does not.
+func (f *File) Import(path string) (pos diag.Pos, ok bool) {
+	for _, spec := range f.ast.Imports {
+		if importPath(spec) == path {
+			return f.pos(spec.Pos()), true
+		}
+	}
+	return diag.Pos{}, false
 }
 
 // ReplaceImport returns the edits that make f import to wherever it imports from. The name the file uses
@@ -350,4 +378,24 @@ func (f *File) indent(at int) string {
 		end++
 	}
 	return string(f.Src[start:end])
+}
+
+// RenameTest returns the edits that let a test of a method follow it: calls x.old become x.to, and a function
+// oldTest becomes toTest.
+func (f *File) RenameTest(old, to, oldTest, toTest string) []Edit {
+	var edits []Edit
+	ast.Inspect(f.ast, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.SelectorExpr:
+			if n.Sel.Name == old {
+				edits = append(edits, Edit{f.offset(n.Sel.Pos()), f.offset(n.Sel.End()), to})
+			}
+		case *ast.FuncDecl:
+			if n.Recv == nil && n.Name.Name == oldTest {
+				edits = append(edits, Edit{f.offset(n.Name.Pos()), f.offset(n.Name.End()), toTest})
+			}
+		}
+		return true
+	})
+	return edits
 }

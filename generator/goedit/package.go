@@ -51,6 +51,18 @@ func Parse(name string, files map[string][]byte) (*Package, diag.List) {
 	return pkg, errs
 }
 
+// Files are the files of the package, sorted by path.
+func (p *Package) Files() []*File { return slices.Clone(p.files) }
+
+// ParseFile reads one Go file of any package, a test too.
+func ParseFile(path string, src []byte) (*File, diag.List) {
+	f, err := parse(path, src)
+	if err != nil {
+		return nil, diag.List{*err}
+	}
+	return f, nil
+}
+
 func parse(path string, src []byte) (*File, *diag.Diagnostic) {
 	fset := token.NewFileSet()
 	tree, err := parser.ParseFile(fset, path, src, parser.ParseComments|parser.SkipObjectResolution)
@@ -210,4 +222,28 @@ func importPath(spec *ast.ImportSpec) string {
 		return ""
 	}
 	return path
+}
+
+// HasMember reports whether type recv has a method or a field of that name, so that no method can get it.
+func (p *Package) HasMember(recv, name string) bool {
+	if p.HasMethod(recv, name) {
+		return true
+	}
+	for _, f := range p.files {
+		for _, spec := range f.types(recv) {
+			t, ok := spec.Type.(*ast.StructType)
+			if !ok {
+				continue
+			}
+			for _, field := range t.Fields.List {
+				if slices.ContainsFunc(field.Names, func(id *ast.Ident) bool { return id.Name == name }) {
+					return true
+				}
+				if len(field.Names) == 0 && typeName(field.Type) == name {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 
+	"github.com/svcgen/svcgen/generator/contract"
 	"github.com/svcgen/svcgen/generator/ir"
 )
 
@@ -14,14 +15,22 @@ import (
 // contract.
 const sourceCodeInfo = 9
 
-// contract is the descriptors of the service's own protos, for the next run to compare with.
-func contract(path string) func(*planner) ([]File, error) {
+// promises is what the service serves and publishes, and the descriptors of its own protos, for the next run to
+// compare with.
+func promises() func(*planner) ([]File, error) {
 	return func(p *planner) ([]File, error) {
-		content, err := descriptors(p.service)
+		set, err := descriptors(p.service)
 		if err != nil {
 			return nil, fmt.Errorf("marshal the descriptors: %w", err)
 		}
-		return []File{{Path: path, Source: Given, Content: content}}, nil
+		text, err := contract.Of(p.service).Format()
+		if err != nil {
+			return nil, fmt.Errorf("marshal the contract: %w", err)
+		}
+		return []File{
+			{Path: contract.Descriptors, Source: Given, Content: set},
+			{Path: contract.File, Source: Given, Content: text},
+		}, nil
 	}
 }
 

@@ -40,7 +40,7 @@ func table(s *ir.Service) []row {
 		{fileset.Merged, fragment("deploy/network.yaml", "deploy_network.yaml.tmpl"), "Kubernetes: who may call and be called"},
 
 		{fileset.Svcgen, generated(), "generated from a proto"},
-		{fileset.Svcgen, contract(".svcgen/contract.binpb"), "the descriptors of the protos, which the next run compares with"},
+		{fileset.Svcgen, promises(), "what is served and published, which the next run compares with"},
 		{fileset.Svcgen, ignore(".svcgen/.gitignore"), "keeps what svcgen needs for one run only out of version control"},
 		{fileset.Svcgen, fragment(gen+"doc.go", "doc.go.tmpl"), "what internal/gen is, and which svcgen wrote it"},
 		{fileset.Svcgen, registration(gen + "app/services.go"), "registers your services and consumers"},

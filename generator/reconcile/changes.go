@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/fileset"
 )
 
@@ -17,6 +18,8 @@ const (
 	Create   Op = "create"
 	Update   Op = "update"   // rewritten, nothing of the user's in it
 	Merge    Op = "merge"    // the user's file, with what changed in svcgen's merged in
+	Edit     Op = "edit"     // the user's Go file: a signature, an import or a method's name
+	Rename   Op = "rename"   // the user's Go file, with the method it is there for
 	Remove   Op = "remove"   // svcgen's, unchanged, and no longer planned
 	Conflict Op = "conflict" // the user's file stays; FILE.svcgen-new beside it has to be merged by hand
 	Edited   Op = "edited"   // svcgen's, but changed by hand: stops the run
@@ -37,6 +40,7 @@ type Changes struct {
 	Actions   []Action // by path
 	Unchanged int      // planned files that stay as they are
 	Kept      []Kept
+	Notes     diag.List // warnings with a position in the user's code
 
 	writes []write
 }

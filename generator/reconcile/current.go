@@ -16,36 +16,23 @@ import (
 	"github.com/svcgen/svcgen/generator/fileset"
 )
 
-// Currency is whether a tree is what a run would leave.
-type Currency struct {
-	Current bool
-	Stale   bool // it is, but more had to be read for that than the next run should: Remember
-}
-
 // errDiffers ends a comparison.
 var errDiffers = errors.New("differs")
 
 // Current reports whether nothing can be left to do: the tree was written by this svcgen from inputs that are the
-// same still, and what svcgen wrote is there unchanged. It compiles nothing. Unless thorough, it trusts a file whose
-// size and time are those that were remembered, and reads only the others.
-func (t *Tree) Current(lock Lock, p Program, thorough bool) (Currency, error) {
+// same still, and what svcgen wrote is there unchanged. It compiles nothing. It trusts a file whose size and time
+// are those that were remembered, and reads only the others.
+func (t *Tree) Current(lock Lock, p Program) (bool, error) {
 	if lock.unmerged || lock.Version != p.Version || len(lock.Inputs) == 0 {
-		return Currency{}, nil
+		return false, nil
 	}
 	known := t.memory()
-	var stale bool
 	if p.Development {
-		same, err := t.sameProgram(known, p)
-		if err != nil || !same.Current {
-			return Currency{}, err
+		if same, err := t.sameProgram(known, p); err != nil || !same {
+			return false, err
 		}
-		stale = same.Stale
-	}
-	if thorough {
-		known.files = nil
 	}
 	want := lock.wants()
-	read := make(chan struct{}, 1) // something had to be
 	err := t.eachFolder(want, func(folder *os.Root, dir string, names []string) error {
 		here := Tree{root: folder}
 		for _, base := range names {
@@ -64,36 +51,32 @@ func (t *Tree) Current(lock Lock, p Program, thorough bool) (Currency, error) {
 			if !f.exists || f.hash != want[name] {
 				return errDiffers
 			}
-			select {
-			case read <- struct{}{}:
-			default:
-			}
 		}
 		return nil
 	})
 	if errors.Is(err, errDiffers) {
-		return Currency{}, nil
+		return false, nil
 	}
-	return Currency{Current: err == nil, Stale: stale || len(read) > 0}, err
+	return err == nil, err
 }
 
 // sameProgram reports whether the tree was last left with nothing to do by the development build p.
-func (t *Tree) sameProgram(known memory, p Program) (Currency, error) {
+func (t *Tree) sameProgram(known memory, p Program) (bool, error) {
 	if known.program.hash == "" {
-		return Currency{}, nil
+		return false, nil
 	}
 	text, err := t.root.ReadFile(LockName)
 	if err != nil {
-		return Currency{}, err
+		return false, err
 	}
 	if Hash(text) != known.lock {
-		return Currency{}, nil // written since, perhaps by another build on another machine
+		return false, nil // written since, perhaps by another build on another machine
 	}
 	now, err := known.recognise(p)
 	if err != nil {
-		return Currency{}, nil //nolint:nilerr // an executable that cannot be read is no known one
+		return false, nil //nolint:nilerr // an executable that cannot be read is no known one
 	}
-	return Currency{Current: now.hash == known.program.hash, Stale: now != known.program}, nil
+	return now.hash == known.program.hash, nil
 }
 
 // wants are the hashes of the files that make a tree current; empty for what must not be there.

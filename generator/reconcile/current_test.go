@@ -37,7 +37,7 @@ func TestNothingToDo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if is, err := w.tree.Current(lock, Program{Version: "v1.0.0"}, false); !is.Current || err != nil {
+	if is, err := w.tree.Current(lock, Program{Version: "v1.0.0"}); !is || err != nil {
 		t.Errorf("current is %v, %v; want true", is, err)
 	}
 	after := stamp()
@@ -83,8 +83,8 @@ func TestCurrent(t *testing.T) {
 				w.mustApply(files...)
 				remember(w)
 				tt.meddle(w)
-				if is := w.current(Program{Version: tt.version}, false); is.Current != tt.want {
-					t.Errorf("current is %v, want %v", is.Current, tt.want)
+				if is := w.current(Program{Version: tt.version}); is != tt.want {
+					t.Errorf("current is %v, want %v", is, tt.want)
 				}
 			})
 		}

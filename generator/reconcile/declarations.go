@@ -13,9 +13,10 @@ import (
 
 // declarations knows what the user's packages declare. A folder is read when it is first asked about.
 type declarations struct {
-	tree *Tree
-	read map[key]*goedit.Package
-	errs diag.List // files that do not parse; with one of them, no answer can be trusted
+	tree    *Tree
+	read    map[key]*goedit.Package
+	overlay map[string][]byte // files as they will be; nil: gone
+	errs    diag.List         // files that do not parse; with one of them, no answer can be trusted
 }
 
 type key struct{ folder, name string }
@@ -57,6 +58,16 @@ func (d *declarations) pkg(k key) (*goedit.Package, error) {
 			return nil, err
 		}
 		files[name] = content
+	}
+	for name, content := range d.overlay {
+		if path.Dir(name) != k.folder {
+			continue
+		}
+		if content == nil {
+			delete(files, name)
+		} else {
+			files[name] = content
+		}
 	}
 	pkg, errs := goedit.Parse(k.name, files)
 	d.errs = append(d.errs, errs...)

@@ -35,13 +35,13 @@ func (w *world) remember(p Program) {
 	w.mustRemember(p)
 }
 
-func (w *world) current(p Program, thorough bool) Currency {
+func (w *world) current(p Program) bool {
 	w.t.Helper()
 	lock, err := w.tree.Lock()
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	is, err := w.tree.Current(lock, p, thorough)
+	is, err := w.tree.Current(lock, p)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -67,11 +67,9 @@ func TestMemorySavesReading(t *testing.T) {
 	tests := []struct {
 		name     string
 		remember func(*world)
-		thorough bool
 		want     bool
 	}{
 		{name: "an old file is not read", remember: func(w *world) { w.remember(program) }, want: true},
-		{name: "unless everything is", remember: func(w *world) { w.remember(program) }, thorough: true},
 		{name: "a file as young as the memory is read", remember: func(w *world) { w.date(time.Hour); w.mustRemember(program) }},
 		{name: "a memory that cannot be read is none", remember: func(w *world) { w.remember(program); w.write(".svcgen/local", "\x00\x00") }},
 		{name: "no memory", remember: func(*world) {}},
@@ -83,25 +81,10 @@ func TestMemorySavesReading(t *testing.T) {
 			w.mustApply(own("gen/a.go", "one"))
 			tt.remember(w)
 			w.forge("gen/a.go", "two")
-			if is := w.current(program, tt.thorough); is.Current != tt.want {
-				t.Errorf("current is %v, want %v", is.Current, tt.want)
+			if is := w.current(program); is != tt.want {
+				t.Errorf("current is %v, want %v", is, tt.want)
 			}
 		})
-	}
-}
-
-// TestMemoryIsRenewedOnce proves that runs with nothing to do come to write nothing.
-func TestMemoryIsRenewedOnce(t *testing.T) {
-	w := newWorld(t)
-	program := Program{Version: "v1.0.0"}
-	w.write("in", "in")
-	w.mustApply(own("gen/a.go", "one"))
-	if is := w.current(program, false); !is.Current || !is.Stale {
-		t.Errorf("without a memory: %+v, want current and stale", is)
-	}
-	w.remember(program)
-	if is := w.current(program, false); !is.Current || is.Stale {
-		t.Errorf("with a memory: %+v, want current and not stale", is)
 	}
 }
 
@@ -135,8 +118,8 @@ func TestDevelopmentBuild(t *testing.T) {
 			program := Program{Version: "devel", Development: true, Executable: w.path("bin/svcgen")}
 			w.remember(program)
 			tt.meddle(w, "bin/svcgen")
-			if is := w.current(program, false); is.Current != tt.want {
-				t.Errorf("current is %v, want %v", is.Current, tt.want)
+			if is := w.current(program); is != tt.want {
+				t.Errorf("current is %v, want %v", is, tt.want)
 			}
 		})
 	}

@@ -11,14 +11,16 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/svcgen/svcgen/generator/evolve"
 	"github.com/svcgen/svcgen/generator/fileset"
 )
 
 // Options is what a run depends on beside the files.
 type Options struct {
-	Version   string  // of svcgen
-	Inputs    []Input // what the set was made from
-	Overwrite bool    // replace hand-edited files of svcgen's, after saving them under .svcgen/rescued
+	Version   string      // of svcgen
+	Inputs    []Input     // what the set was made from
+	Overwrite bool        // replace hand-edited files of svcgen's, after saving them under .svcgen/rescued
+	Evolve    evolve.Plan // what a changed contract asks of the user's code
 }
 
 // planner compares one set with one tree.
@@ -31,6 +33,7 @@ type planner struct {
 	bases   map[string][]byte // what the merged files of next start from, by hash
 	decls   declarations
 	changes Changes
+	evolution
 }
 
 // Plan says what has to be done to bring the tree to set. It writes nothing. When files that svcgen owns were
@@ -50,6 +53,9 @@ func (t *Tree) Plan(set *fileset.Set, opt Options) (*Changes, error) {
 		decls: declarations{tree: t},
 	}
 	if err := p.read(set); err != nil {
+		return nil, err
+	}
+	if err := p.evolve(set); err != nil {
 		return nil, err
 	}
 	for _, f := range set.Files() {
@@ -204,6 +210,9 @@ func (p *planner) rescue(name string, disk found) (string, error) {
 
 // users plans a file that is created once, unless what it declares is declared elsewhere or the user deleted it.
 func (p *planner) users(f fileset.File) error {
+	if done, err := p.evolved(f); done || err != nil {
+		return err
+	}
 	known, was := p.old.Files[f.Path]
 	disk := p.disk[f.Path]
 	switch {
@@ -278,8 +287,9 @@ func (p *planner) conflict(f fileset.File, disk, pending found, why string) {
 // gone plans what happens to a file that is no longer planned.
 func (p *planner) gone(name string, entry Entry) error {
 	disk := p.disk[name]
+	_, moved := p.moved[name]
 	switch {
-	case !disk.exists:
+	case moved, !disk.exists:
 		return nil
 	case entry.Owner == fileset.User:
 		p.changes.Kept = append(p.changes.Kept, Kept{Path: name, Why: "yours; svcgen has no more use for it", News: true})

@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	"github.com/svcgen/svcgen/generator"
+	"github.com/svcgen/svcgen/generator/contract"
+	"github.com/svcgen/svcgen/generator/diag"
+	"github.com/svcgen/svcgen/generator/drift"
+	"github.com/svcgen/svcgen/generator/evolve"
+	"github.com/svcgen/svcgen/generator/reconcile"
+)
+
+// promised is the contract of the last run and the one of this.
+type promised struct {
+	old    *contract.Contract // nil where an svcgen that kept none made the tree
+	now    contract.Contract
+	before *descriptorpb.FileDescriptorSet
+	after  *descriptorpb.FileDescriptorSet
+}
+
+func readPromised(tree *reconcile.Tree, out *generator.Output) (promised, error) {
+	p := promised{now: contract.Of(out.Service), before: &descriptorpb.FileDescriptorSet{}, after: &descriptorpb.FileDescriptorSet{}}
+	if f, ok := out.Files.Get(contract.Descriptors); ok {
+		if err := proto.Unmarshal(f.Content, p.after); err != nil {
+			return p, fmt.Errorf("read the new descriptors: %w", err)
+		}
+	}
+	text, err := fs.ReadFile(tree.FS(), contract.File)
+	if errors.Is(err, fs.ErrNotExist) {
+		return p, nil
+	}
+	if err != nil {
+		return p, err
+	}
+	restore := "restore it from version control, or delete it: svcgen regen then compares with nothing, and makes it again"
+	old, err := contract.Parse(text)
+	if err != nil {
+		return p, &failure{exitFailed, diag.List{{Pos: diag.Pos{File: contract.File}, Message: "cannot be read", Hint: restore}}}
+	}
+	set, err := fs.ReadFile(tree.FS(), contract.Descriptors)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return p, err
+	}
+	if err := proto.Unmarshal(set, p.before); err != nil {
+		return p, &failure{exitFailed, diag.List{{Pos: diag.Pos{File: contract.Descriptors}, Message: "cannot be read", Hint: restore}}}
+	}
+	p.old = &old
+	return p, nil
+}
+
+// evolution is what the change of contract asks of the user's code.
+func (p promised) evolution(renames []string) (evolve.Plan, error) {
+	var list []evolve.Rename
+	for _, text := range renames {
+		r, err := evolve.ParseRename(text)
+		if err != nil {
+			return evolve.Plan{}, usage(err.Error(), "write --rename OrderService.Place=Submit, or --rename OrderService.Place=CartService.Place")
+		}
+		list = append(list, r)
+	}
+	return evolve.Compare(p.old, p.now, list)
+}
+
+// breaks compares the contracts. The first list is for a person to know; a run is refused for the second.
+func (p promised) breaks(out *generator.Output, allowed bool) (changes []drift.Change, known, refused diag.List, err error) {
+	if p.old == nil {
+		return nil, nil, nil, nil
+	}
+	changes, err = drift.Compare(side(*p.old, p.before), side(p.now, p.after))
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("compare with the contract of the last run: %w", err)
+	}
+	for _, c := range changes {
+		message := fmt.Sprintf("%s-breaking: %s: %s (%s)", c.Class, c.Name, c.Message, c.Rule)
+		if c.Event != "" {
+			message += ", in the published event " + c.Event
+		}
+		if c.Event != "" && c.Class == drift.Wire && !allowed {
+			refused.Add(place(out, c), "", "%s", message)
+		} else {
+			known.Warn(place(out, c), "", "%s", message)
+		}
+	}
+	if len(refused) > 0 {
+		refused[len(refused)-1].Hint = "its old copies are in topics and queues still; publish a new message instead, or go on with --allow-breaking"
+	}
+	return changes, known, refused, nil
+}
+
+func side(c contract.Contract, set *descriptorpb.FileDescriptorSet) drift.Contract {
+	d := drift.Contract{Files: set}
+	for _, s := range c.Services {
+		d.Services = append(d.Services, s.Proto)
+	}
+	for _, e := range c.Events {
+		d.Events = append(d.Events, drift.Event{Message: e.Message, Topic: e.Topic, Key: e.Key})
+	}
+	return d
+}
+
+// place is where the manifest or a proto says what changed; without a file where nothing does any more.
+func place(out *generator.Output, c drift.Change) diag.Pos {
+	for _, e := range out.Service.Publishes {
+		if c.Event != "" && e.Proto == c.Event {
+			return e.Pos
+		}
+	}
+	for _, s := range out.Service.RPC {
+		for _, m := range s.Methods {
+			if m.Proto == c.Name {
+				return m.Pos
+			}
+		}
+	}
+	return diag.Pos{}
+}

@@ -1,0 +1,159 @@
+// Package contract holds what a service promises others and asks of its own code: the methods it serves with their
+// Go types, the events it publishes, and the Go packages of its messages. A resolved service goes in; the value is
+// kept as JSON in the tree, and the next run compares itself with it. What a difference means is not decided here.
+package contract
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/svcgen/svcgen/generator/ir"
+)
+
+// Names of the files in the tree.
+const (
+	File        = ".svcgen/contract.json"
+	Descriptors = ".svcgen/contract.binpb" // of the protos, a FileDescriptorSet
+)
+
+// Contract is what one state of a service promises.
+type Contract struct {
+	Folder   string    `json:"folder"`  // of the user's package, internal/orders
+	Package  string    `json:"package"` // its package clause
+	Services []Service `json:"services"`
+	Events   []Event   `json:"events"` // published
+	Messages []Package `json:"messages"`
+}
+
+// Service is one gRPC service.
+type Service struct {
+	Proto   string   `json:"proto"`
+	Type    string   `json:"type"` // the user's
+	Methods []Method `json:"methods"`
+}
+
+// Method is one RPC.
+type Method struct {
+	Name string  `json:"name"` // in Go
+	Kind ir.Kind `json:"kind"`
+	In   Type    `json:"in"`
+	Out  Type    `json:"out"`
+}
+
+// Type is a Go type.
+type Type struct {
+	Path  string `json:"path"`
+	Alias string `json:"alias"` // how svcgen names the import
+	Name  string `json:"name"`
+}
+
+// Same reports whether both are one type, however its import is named.
+func (t Type) Same(u Type) bool { return t.Path == u.Path && t.Name == u.Name }
+
+// Event is a published message.
+type Event struct {
+	Message string `json:"message"`
+	Topic   string `json:"topic"`
+	Key     string `json:"key"` // as a Go expression on the message
+}
+
+// Package is a Go package of messages that svcgen generates.
+type Package struct {
+	Path  string   `json:"path"`
+	Types []string `json:"types"` // its messages and enums, those that are not nested
+}
+
+// Of is the contract of s.
+func Of(s *ir.Service) Contract {
+	c := Contract{Folder: "internal/" + s.Package, Package: s.Package}
+	for _, served := range s.RPC {
+		service := Service{Proto: served.Proto, Type: served.Type}
+		for _, m := range served.Methods {
+			service.Methods = append(service.Methods, Method{Name: m.GoName, Kind: m.Kind, In: typeOf(m.Input), Out: typeOf(m.Output)})
+		}
+		c.Services = append(c.Services, service)
+	}
+	for _, e := range s.Publishes {
+		key := e.KeyExpr
+		if key == strconv.Quote("") {
+			key = ""
+		}
+		c.Events = append(c.Events, Event{Message: e.Proto, Topic: e.Topic, Key: key})
+	}
+	at := map[string]int{}
+	for _, f := range s.Protos {
+		if !f.Generate {
+			continue
+		}
+		i, known := at[f.Go.ImportPath]
+		if !known {
+			i = len(c.Messages)
+			at[f.Go.ImportPath] = i
+			c.Messages = append(c.Messages, Package{Path: f.Go.ImportPath})
+		}
+		for _, m := range f.Descriptor.GetMessageType() {
+			c.Messages[i].Types = append(c.Messages[i].Types, m.GetName())
+		}
+		for _, e := range f.Descriptor.GetEnumType() {
+			c.Messages[i].Types = append(c.Messages[i].Types, e.GetName())
+		}
+	}
+	return c
+}
+
+func typeOf(t ir.TypeRef) Type {
+	return Type{Path: t.Import.Path, Alias: t.Import.Alias, Name: t.Name}
+}
+
+// Format prints the contract.
+func (c Contract) Format() ([]byte, error) {
+	text, err := json.MarshalIndent(c, "", "  ")
+	return append(text, '\n'), err
+}
+
+// Parse reads a contract. Of one with the conflict markers of a merge it reads the side that stands first, which
+// is that of the branch that was merged into.
+func Parse(text []byte) (Contract, error) {
+	var c Contract
+	if err := json.Unmarshal(firstSide(text), &c); err != nil {
+		return Contract{}, fmt.Errorf("read %s: %w", File, err)
+	}
+	return c, nil
+}
+
+func firstSide(text []byte) []byte {
+	if !bytes.Contains(text, []byte("<<<<<<< ")) {
+		return text
+	}
+	var out []byte
+	skip := false
+	for line := range strings.Lines(string(text)) {
+		switch {
+		case strings.HasPrefix(line, "<<<<<<< "), strings.HasPrefix(line, ">>>>>>> "):
+			skip = false
+		case strings.HasPrefix(line, "||||||| "), strings.HasPrefix(line, "======="):
+			skip = true
+		case !skip:
+			out = append(out, line...)
+		}
+	}
+	return out
+}
+
+// Method finds a method by the user's type and its Go name.
+func (c Contract) Method(typ, name string) (Method, bool) {
+	for _, s := range c.Services {
+		if s.Type != typ {
+			continue
+		}
+		for _, m := range s.Methods {
+			if m.Name == name {
+				return m, true
+			}
+		}
+	}
+	return Method{}, false
+}

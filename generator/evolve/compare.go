@@ -1,0 +1,199 @@
+// Package evolve decides what a changed contract asks of the user's Go code, and makes those edits in memory: the
+// types of a method's signature, the import of a package that moved, the name of a method whose streaming kind
+// changed or that the user says was renamed. Two contracts go in, then files; edited files and a note for each edit
+// come out. It adds and removes no declaration, never edits a body, and writes nothing.
+package evolve
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/svcgen/svcgen/generator/contract"
+	"github.com/svcgen/svcgen/generator/goedit"
+	"github.com/svcgen/svcgen/generator/ir"
+)
+
+// Decl is a method of a type of the user's package.
+type Decl struct{ Type, Method string }
+
+func (d Decl) String() string { return d.Type + "." + d.Method }
+
+// Plan is what the user's code is to be brought to. The zero Plan changes nothing.
+type Plan struct {
+	Folder, Package string
+
+	moved    []move             // imports
+	changed  map[Decl]signature // methods with other types or another streaming kind than before
+	gone     []gone
+	renames  []Rename
+	declared map[Decl]bool // all methods of the new contract
+}
+
+type move struct{ from, to string }
+
+type signature struct {
+	want goedit.Signature
+	kind ir.Kind // now
+	was  ir.Kind
+}
+
+type gone struct {
+	decl Decl
+	hint string
+}
+
+// Compare says what it takes to come from old to now. Without an old contract nothing is known to have changed.
+func Compare(old *contract.Contract, now contract.Contract, renames []Rename) (Plan, error) {
+	p := Plan{
+		Folder: now.Folder, Package: now.Package, renames: renames,
+		changed: map[Decl]signature{}, declared: map[Decl]bool{},
+	}
+	from := map[Decl]Decl{} // where a renamed method comes from
+	for _, r := range renames {
+		from[r.To] = r.From
+	}
+	for _, s := range now.Services {
+		for _, m := range s.Methods {
+			decl := Decl{s.Type, m.Name}
+			p.declared[decl] = true
+			source, renamed := from[decl]
+			if !renamed {
+				source = decl
+			}
+			var was contract.Method
+			known := false
+			if old != nil {
+				was, known = old.Method(source.Type, source.Method)
+			}
+			switch {
+			case known && (was.Kind != m.Kind || !was.In.Same(m.In) || !was.Out.Same(m.Out)):
+				p.changed[decl] = signature{want: signatureOf(m), kind: m.Kind, was: was.Kind}
+			case renamed: // the next run knows nothing of the old one's types
+				p.changed[decl] = signature{want: signatureOf(m), kind: m.Kind, was: m.Kind}
+			}
+		}
+	}
+	if err := p.checkRenames(); err != nil {
+		return Plan{}, err
+	}
+	if old != nil {
+		p.moved = moves(*old, now)
+		p.lose(*old, now)
+	}
+	return p, nil
+}
+
+// Changed reports whether the method has another signature than the last contract gave it.
+func (p Plan) Changed(d Decl) bool {
+	_, ok := p.changed[d]
+	return ok
+}
+
+// Restreamed reports whether the method's streaming kind changed, and what to call the new one.
+func (p Plan) Restreamed(d Decl) (suffix string, ok bool) {
+	s, ok := p.changed[d]
+	if !ok || s.kind == s.was {
+		return "", false
+	}
+	return string(s.kind), true
+}
+
+// moves pairs each package of messages that is gone with the only new one that has all its messages.
+func moves(old, now contract.Contract) []move {
+	has := func(list []contract.Package, path string) bool {
+		return slices.ContainsFunc(list, func(p contract.Package) bool { return p.Path == path })
+	}
+	var list []move
+	for _, was := range old.Messages {
+		if has(now.Messages, was.Path) || len(was.Types) == 0 {
+			continue
+		}
+		var to []string
+		for _, is := range now.Messages {
+			if has(old.Messages, is.Path) {
+				continue
+			}
+			if !slices.ContainsFunc(was.Types, func(name string) bool { return !slices.Contains(is.Types, name) }) {
+				to = append(to, is.Path)
+			}
+		}
+		if len(to) == 1 {
+			list = append(list, move{was.Path, to[0]})
+		}
+	}
+	return list
+}
+
+// lose lists the methods that are gone. Where exactly one that is new has the types of exactly one that is gone,
+// that may be a rename, and the user is asked.
+func (p *Plan) lose(old, now contract.Contract) {
+	type found struct {
+		decl   Decl
+		method contract.Method
+	}
+	only := func(a, b contract.Contract) []found {
+		var list []found
+		for _, s := range a.Services {
+			for _, m := range s.Methods {
+				if _, both := b.Method(s.Type, m.Name); !both {
+					list = append(list, found{Decl{s.Type, m.Name}, m})
+				}
+			}
+		}
+		return list
+	}
+	alike := func(list []found, m contract.Method) []found {
+		return slices.DeleteFunc(slices.Clone(list), func(f found) bool {
+			return f.method.Kind != m.Kind || !f.method.In.Same(m.In) || !f.method.Out.Same(m.Out)
+		})
+	}
+	lost, added := only(old, now), only(now, old)
+	for _, l := range lost {
+		if slices.ContainsFunc(p.renames, func(r Rename) bool { return r.From == l.decl }) {
+			continue
+		}
+		g := gone{decl: l.decl}
+		if to := alike(added, l.method); len(to) == 1 && len(alike(lost, l.method)) == 1 {
+			g.hint = fmt.Sprintf("if it is %s now, svcgen regen --rename %s takes your code there", to[0].decl, Rename{l.decl, to[0].decl})
+		}
+		p.gone = append(p.gone, g)
+	}
+}
+
+// signatureOf is the signature of a method of a service.
+func signatureOf(m contract.Method) goedit.Signature {
+	in, out := goType(m.In), goType(m.Out)
+	ptr := func(t goedit.Type) goedit.Type { t.Star = true; return t }
+	stream := func(name string, args ...goedit.Type) goedit.Type {
+		return goedit.Type{Path: "google.golang.org/grpc", Alias: "grpc", Name: name, Args: args}
+	}
+	failure := goedit.Type{Name: "error"}
+	switch m.Kind {
+	case ir.ServerStream:
+		return goedit.Signature{Params: []goedit.Type{ptr(in), stream("ServerStreamingServer", out)}, Results: []goedit.Type{failure}}
+	case ir.ClientStream:
+		return goedit.Signature{Params: []goedit.Type{stream("ClientStreamingServer", in, out)}, Results: []goedit.Type{failure}}
+	case ir.BidiStream:
+		return goedit.Signature{Params: []goedit.Type{stream("BidiStreamingServer", in, out)}, Results: []goedit.Type{failure}}
+	default:
+		ctx := goedit.Type{Path: "context", Alias: "context", Name: "Context"}
+		return goedit.Signature{Params: []goedit.Type{ctx, ptr(in)}, Results: []goedit.Type{ptr(out), failure}}
+	}
+}
+
+func goType(t contract.Type) goedit.Type {
+	return goedit.Type{Path: t.Path, Alias: t.Alias, Name: t.Name}
+}
+
+// Empty reports whether there is nothing to edit and nothing to say.
+func (p Plan) Empty() bool {
+	return len(p.moved) == 0 && len(p.changed) == 0 && len(p.gone) == 0 && len(p.renames) == 0
+}
+
+// Everywhere reports whether files outside of the user's package may need an edit.
+func (p Plan) Everywhere() bool { return len(p.moved) > 0 }
+
+// Awaited reports whether the user's own method becomes d, so that a stub for it has to go.
+func (p Plan) Awaited(d Decl) bool {
+	return slices.ContainsFunc(p.renames, func(r Rename) bool { return r.To == d })
+}

@@ -1,0 +1,321 @@
+package evolve
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/svcgen/svcgen/generator/diag"
+	"github.com/svcgen/svcgen/generator/goedit"
+	"github.com/svcgen/svcgen/generator/ir"
+	"github.com/svcgen/svcgen/generator/naming"
+)
+
+// Result is the user's code as it is to be.
+type Result struct {
+	Content map[string][]byte // of the files that were edited, by the path they had
+	Moved   map[string]string // old path to new, of a renamed method's own file
+	Notes   diag.List         // a warning for each edit, and for what the user has to see to
+}
+
+// editor is one edit of a set of files.
+type editor struct {
+	plan  Plan
+	files map[string][]byte // as edited so far
+	was   map[string][]byte
+	moved map[string]string
+	notes []note
+	errs  diag.List
+}
+
+// note is a note whose position is looked up when all edits are made. Decl is empty when pos is right already.
+type note struct {
+	file    string
+	decl    Decl
+	message string
+	hint    string
+	pos     diag.Pos
+}
+
+// Edit makes the edits in files, which are keyed by path. An error is a diag.List: nothing is to be written then.
+func (p Plan) Edit(files map[string][]byte) (Result, error) {
+	e := &editor{plan: p, files: maps.Clone(files), was: files, moved: map[string]string{}}
+	for _, step := range []func() error{e.imports, e.rename, e.park, e.retype, e.report} {
+		if err := step(); err != nil {
+			return Result{}, err
+		}
+	}
+	return e.result()
+}
+
+// imports follows the packages that moved, in every file.
+func (e *editor) imports() error {
+	for _, m := range e.plan.moved {
+		for _, name := range slices.Sorted(maps.Keys(e.files)) {
+			src := e.files[name]
+			if !bytes.Contains(src, []byte(`"`+m.from+`"`)) {
+				continue
+			}
+			f, errs := goedit.ParseFile(name, src)
+			if errs != nil {
+				return errs
+			}
+			edits := f.ReplaceImport(m.from, m.to)
+			if len(edits) == 0 {
+				continue
+			}
+			pos, _ := f.Import(m.from)
+			e.files[name] = goedit.Apply(src, edits)
+			e.notes = append(e.notes, note{file: name, pos: pos, message: fmt.Sprintf("%s is %s now; the import follows", m.from, m.to)})
+		}
+	}
+	return nil
+}
+
+// pkg is the user's package as edited so far.
+func (e *editor) pkg() (*goedit.Package, error) {
+	folder := map[string][]byte{}
+	for name, src := range e.files {
+		if path.Dir(name) == e.plan.Folder {
+			folder[name] = src
+		}
+	}
+	pkg, errs := goedit.Parse(e.plan.Package, folder)
+	return pkg, errs.Err()
+}
+
+func (e *editor) rename() error {
+	for _, r := range e.plan.renames {
+		pkg, err := e.pkg()
+		if err != nil {
+			return err
+		}
+		found := pkg.Methods(r.From.Type, r.From.Method)
+		if len(found) == 0 {
+			return diag.List{{Message: fmt.Sprintf("--rename %s: no method %s is declared in %s", r, r.From, e.plan.Folder)}}
+		}
+		if there := pkg.Methods(r.To.Type, r.To.Method); len(there) > 0 {
+			return diag.List{{
+				Pos: there[0].Pos(), Message: fmt.Sprintf("--rename %s: %s is declared already", r, r.To),
+				Hint: "delete the one you do not want, then run it again",
+			}}
+		}
+		if !pkg.HasType(r.To.Type) {
+			return diag.List{{Message: fmt.Sprintf("--rename %s: type %s is not declared yet", r, r.To.Type), Hint: "run svcgen regen first, then again with --rename"}}
+		}
+		e.edit(found, r.To, func(m goedit.Method) []goedit.Edit {
+			edits := []goedit.Edit{m.Rename(r.To.Method)}
+			if r.From.Type != r.To.Type {
+				edits = append(edits, m.MoveTo(r.To.Type)...)
+			}
+			return edits
+		}, fmt.Sprintf("%s is %s now, as you said", r.From, r.To))
+		if err := e.moveFile(found, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// moveFile renames the stub's own file after its method, and its test, in which the calls follow.
+func (e *editor) moveFile(found []goedit.Method, r Rename) error {
+	if len(found) != 1 {
+		return nil
+	}
+	old, now := naming.Snake(r.From.Method), naming.Snake(r.To.Method)
+	if base := path.Base(found[0].File.Path); base == naming.Snake(r.From.Type)+"_"+old+".go" {
+		old, now = naming.Snake(r.From.Type)+"_"+old, naming.Snake(r.To.Type)+"_"+now
+	} else if base != old+".go" {
+		return nil
+	}
+	for _, end := range []string{".go", "_test.go"} {
+		from, to := path.Join(e.plan.Folder, old+end), path.Join(e.plan.Folder, now+end)
+		src, exists := e.files[from]
+		if _, taken := e.files[to]; !exists || taken && from != to {
+			continue
+		}
+		if end == "_test.go" {
+			f, errs := goedit.ParseFile(from, src)
+			if errs != nil {
+				return errs
+			}
+			e.files[from] = goedit.Apply(src, f.RenameTest(r.From.Method, r.To.Method, "Test"+r.From.Type+"_"+r.From.Method, "Test"+r.To.Type+"_"+r.To.Method))
+		}
+		if from != to {
+			e.moved[from] = to
+		}
+	}
+	return nil
+}
+
+// edit edits several declarations at once; those of one file must not overlap.
+func (e *editor) edit(found []goedit.Method, decl Decl, edits func(goedit.Method) []goedit.Edit, message string) {
+	byFile := map[string][]goedit.Edit{}
+	for _, m := range found {
+		if made := edits(m); len(made) > 0 {
+			byFile[m.File.Path] = append(byFile[m.File.Path], made...)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(byFile)) {
+		e.files[name] = goedit.Apply(e.files[name], unique(byFile[name]))
+		e.notes = append(e.notes, note{file: name, decl: decl, message: message})
+	}
+}
+
+// unique drops what two declarations of one file both ask for, such as an import.
+func unique(edits []goedit.Edit) []goedit.Edit {
+	var out []goedit.Edit
+	for _, edit := range edits {
+		if !slices.Contains(out, edit) {
+			out = append(out, edit)
+		}
+	}
+	return out
+}
+
+// park renames methods whose body cannot serve the new streaming kind. They go on compiling as ordinary methods.
+func (e *editor) park() error {
+	for _, decl := range e.changedDecls() {
+		s := e.plan.changed[decl]
+		if s.kind == s.was {
+			continue
+		}
+		pkg, err := e.pkg()
+		if err != nil {
+			return err
+		}
+		found := slices.DeleteFunc(pkg.Methods(decl.Type, decl.Method), func(m goedit.Method) bool { return m.Fits(s.want) })
+		if len(found) == 0 {
+			continue
+		}
+		to := e.free(pkg, decl, s.was)
+		e.edit(found, Decl{decl.Type, to}, func(m goedit.Method) []goedit.Edit { return []goedit.Edit{m.Rename(to)} },
+			fmt.Sprintf("%s is %s now, which this body cannot serve; the method is %s now, and a new one stands in a file of its own", decl, spoken(s.kind), to))
+	}
+	return nil
+}
+
+// free is a name for the method of before that nothing has.
+func (e *editor) free(pkg *goedit.Package, decl Decl, was ir.Kind) string {
+	base := decl.Method + "Stream"
+	if was == ir.Unary {
+		base = decl.Method + "Unary"
+	}
+	name := base
+	for n := 2; pkg.HasMember(decl.Type, name) || e.plan.declared[Decl{decl.Type, name}]; n++ {
+		name = fmt.Sprintf("%s%d", base, n)
+	}
+	return name
+}
+
+func spoken(k ir.Kind) string {
+	return map[ir.Kind]string{
+		ir.Unary: "unary", ir.ServerStream: "a server stream", ir.ClientStream: "a client stream", ir.BidiStream: "a stream both ways",
+	}[k]
+}
+
+// retype gives changed methods their new types.
+func (e *editor) retype() error {
+	for _, decl := range e.changedDecls() {
+		s := e.plan.changed[decl]
+		pkg, err := e.pkg()
+		if err != nil {
+			return err
+		}
+		var failed error
+		e.edit(pkg.Methods(decl.Type, decl.Method), decl, func(m goedit.Method) []goedit.Edit {
+			edits, err := m.Retype(s.want)
+			if errors.Is(err, goedit.ErrShape) {
+				failed = diag.List{{Pos: m.Pos(), Message: fmt.Sprintf("the types of %s changed, and this declaration has not as many as the proto says", decl), Hint: "give it the parameters and results of the interface, or delete it"}}
+			}
+			return edits
+		}, fmt.Sprintf("the types of %s changed; its signature follows, its body is yours", decl))
+		if failed != nil {
+			return failed
+		}
+		for _, before := range pkg.Files() {
+			if err := e.dropUnused(before); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// dropUnused removes the imports that only the types of before had used.
+func (e *editor) dropUnused(before *goedit.File) error {
+	src := e.files[before.Path]
+	if bytes.Equal(src, before.Src) {
+		return nil
+	}
+	after, errs := goedit.ParseFile(before.Path, src)
+	if errs != nil {
+		return errs
+	}
+	e.files[before.Path] = goedit.Apply(src, after.DropUnused(before))
+	return nil
+}
+
+func (e *editor) changedDecls() []Decl {
+	return slices.SortedFunc(maps.Keys(e.plan.changed), func(a, b Decl) int { return strings.Compare(a.String(), b.String()) })
+}
+
+// report points to what is no longer in the proto.
+func (e *editor) report() error {
+	if len(e.plan.gone) == 0 {
+		return nil
+	}
+	pkg, err := e.pkg()
+	if err != nil {
+		return err
+	}
+	for _, g := range e.plan.gone {
+		for _, m := range pkg.Methods(g.decl.Type, g.decl.Method) {
+			e.notes = append(e.notes, note{
+				file: m.File.Path, decl: g.decl, hint: g.hint,
+				message: fmt.Sprintf("%s is no longer in the proto; the method is now an ordinary one, delete it when you like", g.decl),
+			})
+		}
+	}
+	return nil
+}
+
+// result parses what was edited once more: an edit that broke a file is stopped here.
+func (e *editor) result() (Result, error) {
+	r := Result{Content: map[string][]byte{}, Moved: e.moved}
+	for name, src := range e.files {
+		if bytes.Equal(src, e.was[name]) {
+			continue
+		}
+		if _, errs := goedit.ParseFile(name, src); errs != nil {
+			errs[0].Message = "an edit of the signature would break this file: " + errs[0].Message
+			return Result{}, errs
+		}
+		r.Content[name] = src
+	}
+	pkg, err := e.pkg()
+	if err != nil && len(e.notes) > 0 {
+		return Result{}, err
+	}
+	for _, n := range e.notes {
+		pos := n.pos
+		if n.decl != (Decl{}) {
+			for _, m := range pkg.Methods(n.decl.Type, n.decl.Method) {
+				if m.File.Path == n.file {
+					pos = m.Pos()
+					break
+				}
+			}
+		}
+		if to, ok := e.moved[n.file]; ok {
+			pos.File = to
+		}
+		r.Notes.Warn(pos, n.hint, "%s", n.message)
+	}
+	r.Notes = r.Notes.Sorted()
+	return r, nil
+}

@@ -1,0 +1,55 @@
+package evolve
+
+import (
+	"fmt"
+	"go/token"
+	"strings"
+
+	"github.com/svcgen/svcgen/generator/diag"
+)
+
+// Rename is what the user says of a method: it is another one now, of the same service or of another.
+type Rename struct{ From, To Decl }
+
+// String is how a rename is written on the command line.
+func (r Rename) String() string {
+	if r.From.Type == r.To.Type {
+		return r.From.String() + "=" + r.To.Method
+	}
+	return r.From.String() + "=" + r.To.String()
+}
+
+// ParseRename reads Service.Old=New, or Service.Old=Other.New.
+func ParseRename(s string) (Rename, error) {
+	from, to, ok := strings.Cut(s, "=")
+	typ, method, dotted := strings.Cut(from, ".")
+	r := Rename{From: Decl{typ, method}, To: Decl{typ, to}}
+	if typ, method, moved := strings.Cut(to, "."); moved {
+		r.To = Decl{typ, method}
+	}
+	for _, name := range []string{r.From.Type, r.From.Method, r.To.Type, r.To.Method} {
+		ok = ok && token.IsIdentifier(name)
+	}
+	if !ok || !dotted || r.From == r.To {
+		return Rename{}, fmt.Errorf("%q is no rename", s)
+	}
+	return r, nil
+}
+
+// checkRenames refuses what cannot be meant: a rename of a method that is still there, or to one that is not.
+func (p *Plan) checkRenames() error {
+	var errs diag.List
+	seen := map[Decl]bool{}
+	for _, r := range p.renames {
+		switch {
+		case p.declared[r.From]:
+			errs.Add(diag.Pos{}, "", "--rename %s: %s is in the proto still", r, r.From)
+		case !p.declared[r.To]:
+			errs.Add(diag.Pos{}, "rename it in the proto first", "--rename %s: %s is not in the proto", r, r.To)
+		case seen[r.From] || seen[r.To]:
+			errs.Add(diag.Pos{}, "", "--rename %s: one of the two is renamed twice", r)
+		}
+		seen[r.From], seen[r.To] = true, true
+	}
+	return errs.Err()
+}
