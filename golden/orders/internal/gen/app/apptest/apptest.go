@@ -16,8 +16,10 @@ import (
 
 	"github.com/google/uuid"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/proto"
 
@@ -61,21 +63,28 @@ func Start(t testing.TB, deps app.DepsFunc) *Service {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context())) // t's own ends before the cleanup
 	s := &Service{Admin: "http://" + admin.Addr().String(), consumed: make(chan consumed, 100)}
 	s.app, err = app.Open(t.Context(), testkit.Config(t), deps, app.Options{
 		Log: testkit.Log(t), GRPC: lis, Admin: admin,
-		Consumed: func(eventType string, err error) { s.consumed <- consumed{eventType, err} },
+		Consumed: func(eventType string, err error) {
+			select {
+			case s.consumed <- consumed{eventType, err}:
+			case <-ctx.Done(): // nobody waits any more, and the service must be able to stop
+			}
+		},
 	})
 	if err != nil {
+		cancel()
 		t.Fatal(err)
 	}
 	s.Conn, err = grpc.NewClient("passthrough:///bufconn",
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return lis.DialContext(ctx) }),
 		grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
+		cancel()
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context())) // t's own ends before the cleanup
 	done := make(chan error, 1)
 	go func() { done <- s.app.Run(ctx) }()
 	t.Cleanup(func() {
@@ -108,7 +117,8 @@ func (s *Service) Serves(t testing.TB, name string) {
 	}
 }
 
-// Publishes calls f and waits for an event of the type on the topic.
+// Publishes calls f and waits for an event of the type on the topic. Where the rules of the proto refuse the request
+// of f, the test is skipped: which requests pass is for a test of yours to say.
 func (s *Service) Publishes(t testing.TB, topic, eventType string, f func(context.Context, grpc.ClientConnInterface) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -130,10 +140,9 @@ func (s *Service) Publishes(t testing.TB, topic, eventType string, f func(contex
 			return nil
 		})
 	}()
-	s.reach(ctx, &probe, subscribed)
-	if err := f(ctx, s.Conn); err != nil {
-		t.Errorf("call: %v", err)
-	} else {
+	s.reach(ctx, probe, subscribed)
+	callErr := f(ctx, s.Conn)
+	if callErr == nil {
 		select {
 		case <-got:
 		case <-ctx.Done():
@@ -144,16 +153,23 @@ func (s *Service) Publishes(t testing.TB, topic, eventType string, f func(contex
 	if err := <-done; err != nil {
 		t.Errorf("subscribe: %v", err)
 	}
+	switch {
+	case status.Code(callErr) == codes.InvalidArgument:
+		t.Skipf("the request is not valid: %v", callErr)
+	case callErr != nil:
+		t.Errorf("call: %v", callErr)
+	}
 }
 
 // reach publishes probe until the subscription that waits for it has seen it: where a subscription sees only what
 // comes after it, an event that is published too early would be missed.
-func (s *Service) reach(ctx context.Context, probe *outbox.Message, seen <-chan struct{}) {
+func (s *Service) reach(ctx context.Context, probe outbox.Message, seen <-chan struct{}) {
 	again := time.NewTicker(probeAgain)
 	defer again.Stop()
 	for {
-		probe.ID = uuid.New()
-		s.app.Broker().Publish(ctx, probe, func(error) {}) // refused until somebody wants it
+		m := probe // a message stays as it is until it is answered
+		m.ID = uuid.New()
+		s.app.Broker().Publish(ctx, &m, func(error) {}) // refused until somebody wants it
 		select {
 		case <-seen:
 			return
@@ -164,11 +180,15 @@ func (s *Service) reach(ctx context.Context, probe *outbox.Message, seen <-chan 
 	}
 }
 
-// Consumes publishes ev to the topic, through the outbox, and waits until the service's handler has taken it.
+// Consumes publishes ev to the topic, through the outbox, and waits until the service's handler has taken it. An
+// event without a field that its proto requires cannot be sent, and skips the test.
 func (s *Service) Consumes(t testing.TB, topic string, ev proto.Message) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
+	if err := proto.CheckInitialized(ev); err != nil {
+		t.Skipf("the event is not complete: %v", err)
+	}
 	eventType := string(ev.ProtoReflect().Descriptor().FullName())
 	payload, err := proto.Marshal(ev)
 	if err != nil {
