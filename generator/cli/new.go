@@ -185,16 +185,15 @@ func shellWord(s string) string {
 
 // firstCall is a method worth trying first, one that publishes if there is one, with a request for it.
 func firstCall(s *ir.Service) (method, request string, ok bool) {
-	var input string
-	publishes := false
+	var first ir.Method
 	for _, served := range s.RPC {
 		for _, m := range served.Methods {
-			if m.Kind != ir.Unary || ok && (publishes || len(m.Emits) == 0) {
+			if m.Kind != ir.Unary || ok && (len(first.Emits) > 0 || len(m.Emits) == 0) {
 				continue
 			}
-			method, input, ok = served.GoName+"/"+m.Proto[strings.LastIndexByte(m.Proto, '.')+1:], m.Input.Proto, true
-			publishes = len(m.Emits) > 0
+			first, ok = m, true
+			method = served.GoName + "/" + m.Proto[strings.LastIndexByte(m.Proto, '.')+1:]
 		}
 	}
-	return method, sampleRequest(s, input), ok
+	return method, sampleRequest(s, first), ok
 }

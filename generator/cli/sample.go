@@ -7,26 +7,41 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	"github.com/svcgen/svcgen/generator/ir"
+	"github.com/svcgen/svcgen/generator/naming"
 )
 
-// sampleRequest is a request of the given message type as JSON: with its first field that is a string, if any.
-func sampleRequest(s *ir.Service, message string) string {
+// sampleRequest is a request for m as JSON: with the field that becomes the key of its first event, if there is one,
+// else with its first field that is a string.
+func sampleRequest(s *ir.Service, m ir.Method) string {
+	sample := "{}"
+	for _, field := range fields(s, m.Input.Proto) {
+		if field.GetType() != descriptorpb.FieldDescriptorProto_TYPE_STRING ||
+			field.GetLabel() == descriptorpb.FieldDescriptorProto_LABEL_REPEATED {
+			continue
+		}
+		value := fmt.Sprintf(`{"%s":"%s-1"}`, field.GetJsonName(), strings.ToLower(field.GetName()[:1]))
+		if len(m.Emits) > 0 && m.Emits[0].Event.KeyExpr == "ev.Get"+naming.Camel(field.GetName())+"()" {
+			return value
+		}
+		if sample == "{}" {
+			sample = value
+		}
+	}
+	return sample
+}
+
+// fields are those of a message on the top level of a file; none of another.
+func fields(s *ir.Service, message string) []*descriptorpb.FieldDescriptorProto {
 	for _, f := range s.Protos {
 		name, ok := strings.CutPrefix(message, f.Descriptor.GetPackage())
 		if !ok {
 			continue
 		}
 		for _, m := range f.Descriptor.GetMessageType() {
-			if m.GetName() != strings.TrimPrefix(name, ".") {
-				continue
-			}
-			for _, field := range m.GetField() {
-				if field.GetType() == descriptorpb.FieldDescriptorProto_TYPE_STRING &&
-					field.GetLabel() != descriptorpb.FieldDescriptorProto_LABEL_REPEATED {
-					return fmt.Sprintf(`{"%s":"%s-1"}`, field.GetJsonName(), s.Name[:1])
-				}
+			if m.GetName() == strings.TrimPrefix(name, ".") {
+				return m.GetField()
 			}
 		}
 	}
-	return "{}"
+	return nil
 }
