@@ -29,7 +29,6 @@ type editor struct {
 	was   map[string][]byte
 	moved map[string]string
 	notes []note
-	errs  diag.List
 }
 
 // note is a note whose position is looked up when all edits are made. Decl is empty when pos is right already.

@@ -123,8 +123,7 @@ func (l *loader) find(importPath string, at diag.Pos, imported bool) *File {
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		var large *tooLargeError
-		if errors.As(err, &large) {
+		if large, ok := errors.AsType[*tooLargeError](err); ok {
 			l.list.AddLimit(at, "%s is larger than %d bytes; --max-proto-size raises the limit", display(root.Root, rel), large.limit)
 			return nil
 		}
