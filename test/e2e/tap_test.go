@@ -108,11 +108,31 @@ func tapKafka(t *testing.T, e *example, brokers, topic string) *tap {
 		}
 	})
 	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the topic holds %d events", topicSize(brokers, topic))
+		}
 		cancel()
 		done.Wait()
 		client.Close()
 	})
 	return p
+}
+
+// topicSize is how many events the broker has in a topic, or -1: it tells a lost event from one the tap has not read.
+func topicSize(brokers, topic string) (sum int64) {
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers))
+	if err != nil {
+		return -1
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, topic)
+	if err != nil {
+		return -1
+	}
+	ends.Each(func(o kadm.ListedOffset) { sum += o.Offset })
+	return sum
 }
 
 // tapRabbitMQ binds a quorum queue to the exchange before anything is published, and reads it.
