@@ -40,9 +40,10 @@ func (p *tap) add(m message) {
 // of returns the events of a load, by the keys it used, in the order they arrived.
 func (p *tap) of(keys map[string]int) []seen {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	messages := p.messages // only ever appended to; decoding them under the lock would keep the next ones out
+	p.mu.Unlock()
 	var events []seen
-	for _, m := range p.messages {
+	for _, m := range messages {
 		if _, ok := keys[m.key]; !ok {
 			continue
 		}
