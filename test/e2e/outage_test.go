@@ -42,7 +42,9 @@ func TestBrokerOutage(t *testing.T) {
 			e.command(t, env, "migrate")
 			r := e.start(t, env).ready(t)
 			l := startLoad(t, tt.call, r)
-			l.grows(t, 200)
+			// Some seconds of load: RabbitMQ 3.10 writes down where a quorum queue lives a moment after declaring it, and
+			// one that is killed before that never gives the queue a leader again.
+			l.grows(t, 2000)
 			stillReady := watch(t, func(ctx context.Context) error { return r.probe(ctx, "/readyz", http.StatusOK) })
 
 			if err := server.Kill(); err != nil {
