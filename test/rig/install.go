@@ -18,6 +18,7 @@ func Missing() []string {
 	for name, present := range map[string]func() error{
 		"postgresql":          func() error { _, err := postgresBin(); return err },
 		"mariadb-server-core": func() error { _, err := lookPath("mariadbd"); return err },
+		"mariadb-client-core": func() error { _, err := lookPath("my_print_defaults"); return err }, // of mariadb-install-db
 		"rabbitmq-server":     func() error { _, err := rabbitmqBin(); return err },
 		"procps":              func() error { _, err := lookPath("ps"); return err },
 		"default-jdk-headless": func() error {

@@ -17,6 +17,9 @@ func StartMySQL(ctx context.Context) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: mariadb-install-db (apt-get install mariadb-server-core)", ErrUnavailable)
 	}
+	if _, err := lookPath("my_print_defaults"); err != nil {
+		return nil, fmt.Errorf("%w: my_print_defaults, which mariadb-install-db runs (apt-get install mariadb-client-core)", ErrUnavailable)
+	}
 	s, err := newServer("mysql", func(addr string) string {
 		return "svcgen:svcgen@tcp(" + addr + ")/svcgen?parseTime=true"
 	})
