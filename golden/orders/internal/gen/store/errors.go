@@ -78,3 +78,12 @@ func endError(step string, err error) error {
 	}
 	return fmt.Errorf("%s: %w: %w", step, ErrCommitUnknown, err)
 }
+
+// explain says what to do about a pooler that does not let session settings through.
+func explain(err error) error {
+	var server *pgconn.PgError
+	if errors.As(err, &server) && server.Code == "08P01" && strings.Contains(server.Message, "startup parameter") {
+		return fmt.Errorf("%w; behind a pooler in transaction mode set DATABASE_POOLER=true", err)
+	}
+	return err
+}

@@ -39,7 +39,6 @@ func (c Config) business() (*pgxpool.Config, error) {
 		return nil, err
 	}
 	p.MaxConns, p.MinConns = size(max(c.MaxConns, 1)), size(c.MinConns)
-	p.AfterConnect = rememberDurability
 	return p, nil
 }
 
@@ -70,8 +69,12 @@ func (c Config) base() (*pgxpool.Config, error) {
 	p.ConnConfig.ConnectTimeout = c.ConnectTimeout
 	// A cancelled request cancels its statement and keeps the connection; the default would close it, and a
 	// burst of deadlines would become a burst of reconnects.
+	cancelAfter := time.Duration(0)
+	if c.Pooler {
+		cancelAfter = patience
+	}
 	p.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
-		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: time.Second}
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, CancelRequestDelay: cancelAfter, DeadlineDelay: cancelAfter + time.Second}
 	}
 	if c.Pooler {
 		if p.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
@@ -84,6 +87,11 @@ func (c Config) base() (*pgxpool.Config, error) {
 	setDefault(p.ConnConfig.RuntimeParams, "idle_in_transaction_session_timeout", c.IdleInTxTimeout)
 	return p, nil
 }
+
+// patience is how long a statement whose caller has gone may run on behind a pooler before it is cancelled there.
+// A cancel request takes a way of its own, and poolers have had trouble with it: PgBouncer before 1.18 could cancel
+// the statement of somebody else, and its 1.18 to 1.20 could crash. So most statements end by themselves first.
+const patience = 2 * time.Second
 
 func size(n int) int32 { return int32(min(n, math.MaxInt32)) }
 
