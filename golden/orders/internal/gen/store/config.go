@@ -4,9 +4,12 @@
 package store
 
 import (
-	"errors"
 	"fmt"
 	"math"
+	"net"
+	"net/url"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -17,7 +20,7 @@ import (
 
 // Config says where the database is and how much of it this process may use.
 type Config struct {
-	URL     string `env:"DATABASE_URL" envDefault:"postgres://localhost:5432/{name}" help:"connection URL, or keywords and values, as libpq takes them"`
+	URL     string `env:"DATABASE_URL" envDefault:"postgres://localhost:5432/{name}" help:"connection URL, or keywords and values, as libpq takes them; sslmode is verify-full for other hosts unless it says so"`
 	Migrate bool   `env:"DATABASE_MIGRATE" envDefault:"false" help:"apply migrations at start"`
 	// The relay has connections of its own, so that a pool emptied by slow requests does not hold up events.
 	MaxConns         int           `env:"DATABASE_MAX_CONNS" envDefault:"16" help:"connections for requests, at most"`
@@ -30,6 +33,44 @@ type Config struct {
 	IdleInTxTimeout  time.Duration `env:"DATABASE_IDLE_IN_TX_TIMEOUT" envDefault:"30s" help:"how long a transaction may be quiet while it holds locks"`
 	// Behind a pooler there are no session settings, no LISTEN, no session locks, no floor (queue.go).
 	Pooler bool `env:"DATABASE_POOLER" envDefault:"false" help:"set behind a pooler in transaction mode (PgBouncer); set the timeouts on the role then"`
+}
+
+// Check reports a URL that cannot be used. It does not quote it, and with it the password.
+func (c Config) Check(bad func(key, problem string)) {
+	if _, err := c.parse(); err != nil {
+		bad("DATABASE_URL", "must be postgres://user:password@host:port/database, or keywords and values as libpq takes them; the files it names must be there")
+	}
+}
+
+// parse reads the URL. A server on another host must show a certificate that verifies, unless the URL or PGSSLMODE
+// says what else: the driver's own default takes plaintext when the server, or whoever answers for it, offers no more.
+func (c Config) parse() (*pgxpool.Config, error) {
+	p, err := pgxpool.ParseConfig(c.URL)
+	if err != nil || strings.Contains(c.URL, "sslmode") || os.Getenv("PGSSLMODE") != "" || local(p.ConnConfig.Config) {
+		return p, err
+	}
+	if u, err := url.Parse(c.URL); err == nil && u.Scheme != "" {
+		q := u.Query()
+		q.Set("sslmode", "verify-full")
+		u.RawQuery = q.Encode()
+		return pgxpool.ParseConfig(u.String())
+	}
+	return pgxpool.ParseConfig(c.URL + " sslmode=verify-full")
+}
+
+// local reports whether no way to the server leaves this host.
+func local(c pgconn.Config) bool {
+	hosts := []string{c.Host}
+	for _, f := range c.Fallbacks {
+		hosts = append(hosts, f.Host)
+	}
+	for _, host := range hosts {
+		ip := net.ParseIP(host)
+		if host != "localhost" && !strings.HasPrefix(host, "/") && !strings.HasPrefix(host, "@") && (ip == nil || !ip.IsLoopback()) {
+			return false
+		}
+	}
+	return true
 }
 
 // business is the pool configuration of InTx.
@@ -61,10 +102,10 @@ func (c Config) relay() (*pgxpool.Config, error) {
 }
 
 func (c Config) base() (*pgxpool.Config, error) {
-	p, err := pgxpool.ParseConfig(c.URL)
+	p, err := c.parse()
 	if err != nil {
-		// The parse error may quote the URL, and with it the password.
-		return nil, errors.New("parse DATABASE_URL: not a PostgreSQL connection string")
+		c.Check(func(key, problem string) { err = fmt.Errorf("%s: %s", key, problem) }) // in place of one that quotes
+		return nil, err
 	}
 	p.ConnConfig.ConnectTimeout = c.ConnectTimeout
 	// A cancelled request cancels its statement and keeps the connection; the default would close it, and a
