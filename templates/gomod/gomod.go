@@ -22,6 +22,9 @@ import (
 //go:embed data
 var data embed.FS
 
+// ErrTaken says that the service would be called like a module it requires.
+var ErrTaken = errors.New("the module is among the requirements")
+
 // Files returns the go.mod and go.sum of the service modulePath that uses database and broker, and the packages
 // of the modules extra besides. A module that every service requires anyway may be among extra.
 func Files(database, broker string, extra []string, modulePath string) (mod, sum []byte, err error) {
@@ -40,6 +43,9 @@ func Files(database, broker string, extra []string, modulePath string) (mod, sum
 		if err := lock.add(more); err != nil {
 			return nil, nil, fmt.Errorf("go.mod with module %s: %w", path, err)
 		}
+	}
+	if _, taken := lock.requires[modulePath]; taken {
+		return nil, nil, fmt.Errorf("%w: %s", ErrTaken, modulePath)
 	}
 	mod, err = lock.goMod(modulePath)
 	return mod, lock.goSum(), err
