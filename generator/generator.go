@@ -50,9 +50,9 @@ func Generate(ctx context.Context, in Input) (*Output, error) {
 	if err != nil {
 		return nil, &BugError{fmt.Errorf("generate code of the protos: %w", err)}
 	}
-	modules, err := goModule(service)
+	modules, err := goModule(m, service)
 	if err != nil {
-		return nil, &BugError{err}
+		return nil, err
 	}
 	reference, err := templates.Service()
 	if err != nil {

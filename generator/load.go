@@ -2,6 +2,7 @@ package generator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -64,8 +65,8 @@ func readManifest(name string) ([]byte, error) {
 	return src, nil
 }
 
-// goModule is the go.mod and go.sum of s.
-func goModule(s *ir.Service) ([]gogen.File, error) {
+// goModule is the go.mod and go.sum of s, whose manifest is m.
+func goModule(m *manifest.Manifest, s *ir.Service) ([]gogen.File, error) {
 	var extra []string
 	if s.Validate {
 		extra = append(extra, "buf.build/go/protovalidate")
@@ -83,8 +84,13 @@ func goModule(s *ir.Service) ([]gogen.File, error) {
 		}
 	}
 	mod, sum, err := gomod.Files(s.Database, s.Broker, extra, s.Module)
+	if errors.Is(err, gomod.ErrOwnModule) {
+		var list diag.List
+		list.Add(m.Pos("module"), "write a path such as github.com/acme/"+s.Name, "%s is a module that the service itself needs", s.Module)
+		return nil, m.Sources().Finish(list)
+	}
 	if err != nil {
-		return nil, err
+		return nil, &BugError{err}
 	}
 	return []gogen.File{{Path: "go.mod", Content: mod}, {Path: "go.sum", Content: sum}}, nil
 }
