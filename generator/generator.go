@@ -64,6 +64,9 @@ func Generate(ctx context.Context, in Input) (*Output, error) {
 	if err != nil {
 		return nil, &BugError{err}
 	}
+	if list := misplaced(service, files); len(list) > 0 {
+		return nil, s.Sources().Finish(list)
+	}
 	set, err := render.Files(service, files, render.Options{Reference: reference, Fragments: fragment.FS})
 	if err != nil {
 		return nil, &BugError{err}

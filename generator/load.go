@@ -15,6 +15,7 @@ import (
 	"github.com/svcgen/svcgen/generator/gogen"
 	"github.com/svcgen/svcgen/generator/ir"
 	"github.com/svcgen/svcgen/generator/manifest"
+	"github.com/svcgen/svcgen/generator/plan"
 	"github.com/svcgen/svcgen/generator/schema"
 	"github.com/svcgen/svcgen/templates/gomod"
 )
@@ -93,6 +94,23 @@ func goModule(m *manifest.Manifest, s *ir.Service) ([]gogen.File, error) {
 		return nil, &BugError{err}
 	}
 	return []gogen.File{{Path: "go.mod", Content: mod}, {Path: "go.sum", Content: sum}}, nil
+}
+
+// misplaced reports the protos that lie in a folder with the name of a file of the service, in any case: Makefile/a.proto.
+func misplaced(s *ir.Service, files []plan.File) diag.List {
+	taken := make(map[string]string, len(files))
+	for _, f := range files {
+		taken[strings.ToLower(f.Path)] = f.Path
+	}
+	var list diag.List
+	for _, src := range s.Sources {
+		for dir := path.Dir(src.Path); dir != "."; dir = path.Dir(dir) {
+			if file := taken[strings.ToLower(dir)]; file != "" {
+				list.Add(src.Pos, "move it to a folder such as proto", "%s lies in a folder with the name of %s, a file of the service", src.Path, file)
+			}
+		}
+	}
+	return list
 }
 
 // Lookup is a place in the emitted tree that was read to make it. Content is nil where nothing was found, and an
