@@ -159,6 +159,27 @@ func (p *Package) HasType(name string) bool {
 // HasFunc reports whether the package declares a function of that name.
 func (p *Package) HasFunc(name string) bool { return len(p.Methods("", name)) > 0 }
 
+// Declares are the names of the types, functions and methods that the file declares.
+func (f *File) Declares() []string {
+	var names []string
+	for _, d := range f.ast.Decls {
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			names = append(names, d.Name.Name)
+		case *ast.GenDecl:
+			for _, s := range d.Specs {
+				if spec, ok := s.(*ast.TypeSpec); ok {
+					names = append(names, spec.Name.Name)
+				}
+			}
+		}
+	}
+	return names
+}
+
+// Mentions reports whether the name occurs in the file, whatever it stands for there.
+func (f *File) Mentions(name string) bool { return f.identifiers()[name] }
+
 func (f *File) types(name string) []*ast.TypeSpec {
 	var found []*ast.TypeSpec
 	for _, d := range f.ast.Decls {

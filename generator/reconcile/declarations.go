@@ -53,7 +53,7 @@ func (d *declarations) pkg(k key) (*goedit.Package, error) {
 		if entry.IsDir() || !strings.HasSuffix(name, ".go") {
 			continue
 		}
-		content, err := d.content(name)
+		content, err := d.tree.readGo(name)
 		if err != nil {
 			return nil, err
 		}
@@ -73,16 +73,4 @@ func (d *declarations) pkg(k key) (*goedit.Package, error) {
 	d.errs = append(d.errs, errs...)
 	d.read[k] = pkg
 	return pkg, nil
-}
-
-// content reads a Go file of the user's, through a symbolic link as the go command does.
-func (d *declarations) content(name string) ([]byte, error) {
-	info, err := d.tree.root.Stat(name)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("not a regular file")}
-	}
-	return d.tree.root.ReadFile(name)
 }

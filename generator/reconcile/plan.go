@@ -222,10 +222,8 @@ func (p *planner) users(f fileset.File) error {
 		p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{disk.hash}, Variant: f.Variant}
 		p.changes.Unchanged++
 		return nil
-	case disk.exists && !was:
-		p.next.Files[f.Path] = Entry{Owner: f.Owner, Variant: f.Variant}
-		p.changes.Unchanged++
-		return nil
+	case disk.exists && (!was || p.opt.Evolve.Added(declOf(f))):
+		return p.occupied(f)
 	case was:
 		known.Owner = f.Owner
 		p.next.Files[f.Path] = known
@@ -249,6 +247,18 @@ func (p *planner) users(f fileset.File) error {
 	p.changes.act(Action{Path: f.Path, Op: Create, Owner: f.Owner, New: f.Content})
 	p.changes.put(f.Path, f.Owner, found{}, f.Content, f.Mode)
 	return nil
+}
+
+// occupied plans a file at whose path the user has one already. What it was to declare goes beside it, unless it is
+// declared there or elsewhere.
+func (p *planner) occupied(f fileset.File) error {
+	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: p.old.Files[f.Path].Hashes, Variant: f.Variant}
+	declared, err := p.decls.find(path.Dir(f.Path), f.Decl)
+	if err != nil || declared || f.Decl == (fileset.Decl{}) || isTest(f.Path) {
+		p.changes.Unchanged++
+		return err
+	}
+	return p.beside(f, "stub", path.Base(f.Path)+" is yours")
 }
 
 // vary plans a user's file that was made for a choice of the manifest that is another one now, such as a migration
@@ -291,6 +301,8 @@ func (p *planner) gone(name string, entry Entry) error {
 	switch {
 	case moved, !disk.exists:
 		return nil
+	case p.idle[name]:
+		p.changes.act(Action{Path: name, Op: Remove, Owner: entry.Owner, Note: "a stub nobody edited, of what is gone", Old: disk.content})
 	case entry.Owner == fileset.User:
 		p.changes.Kept = append(p.changes.Kept, Kept{Path: name, Why: "yours; svcgen has no more use for it", News: true})
 		return nil
