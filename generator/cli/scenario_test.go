@@ -102,7 +102,7 @@ func regen(ts *testscript.TestScript, _ bool, args []string) {
 	if got := strings.Join(lostTokens(before, after), " "); got != lost {
 		ts.Fatalf("lost of the user's: %s\nmay be lost: %s\n%s", got, lost, usersDiff(before, after))
 	}
-	ts.Check(os.WriteFile(ts.MkAbs("diff"), []byte(usersDiff(before, after)), 0o666))
+	ts.Check(os.WriteFile(filepath.Join(ts.Getenv("WORK"), "diff"), []byte(usersDiff(before, after)), 0o666))
 	now, err := listing(dir)
 	ts.Check(err)
 	preview := slices.ContainsFunc(args[1:], func(arg string) bool { return slices.Contains([]string{"--dry-run", "--diff", "--check"}, arg) })

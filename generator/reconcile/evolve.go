@@ -117,6 +117,9 @@ func (p *planner) unplanned(set *fileset.Set) map[string]bool {
 
 // idle are those of gone that nothing needs: a file stays while one that stays mentions what it declares.
 func idle(gone map[string]bool, files map[string][]byte) (map[string]bool, error) {
+	if len(gone) == 0 {
+		return nil, nil
+	}
 	idle, parsed := maps.Clone(gone), map[string]*goedit.File{}
 	for name, src := range files {
 		f, errs := goedit.ParseFile(name, src)

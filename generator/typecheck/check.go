@@ -3,9 +3,11 @@ package typecheck
 import (
 	"errors"
 	"go/ast"
+	"go/token"
 	"go/types"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -91,15 +93,18 @@ func (w *world) check(name string, files []*ast.File, known map[string]*types.Pa
 		}),
 		Error: func(err error) {
 			var e types.Error
-			if !errors.As(err, &e) || strings.HasPrefix(e.Msg, "could not import ") || strings.HasPrefix(e.Msg, "\t") {
-				return
+			if errors.As(err, &e) && !noise.MatchString(e.Msg) {
+				found = append(found, w.place(e))
 			}
-			found = append(found, w.place(e))
 		},
 	}
 	pkg, _ := conf.Check(name, w.parsed.fset, files, nil) // its errors were collected
 	return pkg, found
 }
+
+// noise matches what comes of not knowing other modules: whether something is a stream or a context is not known here.
+// A tab begins the second line of an error.
+var noise = regexp.MustCompile(`^could not import |^\t| as (context|grpc)\.\w`)
 
 type importer func(string) (*types.Package, error)
 
@@ -108,7 +113,10 @@ func (i importer) Import(importPath string) (*types.Package, error) { return i(i
 // importer checks the declarations of a package of the module. Where nothing changed it is not looked into.
 func (w *world) importer(importPath string) (*types.Package, error) {
 	folder, ours := w.folder(importPath)
-	if !ours || !w.real[folder] {
+	if !ours {
+		return w.outside(importPath), errUnknown
+	}
+	if !w.real[folder] {
 		return nil, errUnknown
 	}
 	u := w.made[folder]
@@ -125,6 +133,36 @@ func (w *world) importer(importPath string) (*types.Package, error) {
 		return nil, errUnknown
 	}
 	return u.pkg, nil
+}
+
+// signatureTypes are the types from elsewhere that the methods of services have in their signatures, with the number
+// of their type parameters. Two methods can be told apart only where none of their types is unknown.
+var signatureTypes = map[string]map[string]int{
+	"context": {"Context": 0},
+	"google.golang.org/grpc": {
+		"BidiStreamingServer": 2, "ClientStreamingServer": 2, "ServerStreamingServer": 1,
+		"BidiStreamingClient": 2, "ClientStreamingClient": 2, "ServerStreamingClient": 1, "CallOption": 0,
+	},
+}
+
+// outside is a package from elsewhere: of its types only the names are known, of most not even those.
+func (w *world) outside(importPath string) *types.Package {
+	names := signatureTypes[importPath]
+	if names == nil || w.others[importPath] != nil {
+		return w.others[importPath]
+	}
+	pkg := types.NewPackage(importPath, path.Base(importPath))
+	w.others[importPath] = pkg
+	for name, params := range names {
+		named := types.NewNamed(types.NewTypeName(token.NoPos, pkg, name, nil), types.Typ[types.Invalid], nil)
+		var list []*types.TypeParam
+		for range params {
+			list = append(list, types.NewTypeParam(types.NewTypeName(token.NoPos, pkg, "T", nil), types.Universe.Lookup("any").Type()))
+		}
+		named.SetTypeParams(list)
+		pkg.Scope().Insert(named.Obj())
+	}
+	return pkg
 }
 
 // place is where an error is, with the column in code points and the text of the line.

@@ -11,6 +11,7 @@ import (
 	"go/build"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"io"
 	"maps"
 	"path"
@@ -107,10 +108,11 @@ type world struct {
 	parsed  *parsed
 	real    map[string]bool // the folders whose packages are looked into
 	made    map[string]*unit
+	others  map[string]*types.Package // from elsewhere
 }
 
 func newWorld(module string, files map[string][]byte, p *parsed) *world {
-	w := &world{module: module, files: files, folders: map[string][]string{}, parsed: p, made: map[string]*unit{}}
+	w := &world{module: module, files: files, folders: map[string][]string{}, parsed: p, made: map[string]*unit{}, others: map[string]*types.Package{}}
 	ctx := build.Default
 	ctx.OpenFile = func(name string) (io.ReadCloser, error) {
 		return io.NopCloser(strings.NewReader(string(files[name]))), nil
