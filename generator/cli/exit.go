@@ -103,7 +103,11 @@ func editedFailure(e *reconcile.EditedError) *failure {
 	var list diag.List
 	for _, action := range e.Actions {
 		d := diag.Diagnostic{Pos: diag.Pos{File: action.Path}, Message: "changed by hand, and svcgen owns it"}
-		if action.Note != "" {
+		switch action.Note {
+		case "":
+		case reconcile.NotOurs:
+			d.Message = action.Note
+		default:
 			d.Message += "; " + action.Note
 		}
 		list = append(list, d)
