@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -50,9 +51,16 @@ func readManifest(name string) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, diag.List{{Message: name + " is not a file", Hint: "name a manifest, such as " + manifest.FileName}}
+		example := manifest.FileName
+		if inside := filepath.Join(name, example); isFile(inside) {
+			example = inside
+		}
+		return nil, diag.List{{Message: name + " is not a file", Hint: "name a manifest, such as " + example}}
 	}
 	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, diag.List{{Message: "cannot read " + name + ": permission denied"}}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -64,6 +72,11 @@ func readManifest(name string) ([]byte, error) {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	return src, nil
+}
+
+func isFile(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // goModule is the go.mod and go.sum of s, whose manifest is m.
