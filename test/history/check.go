@@ -203,6 +203,7 @@ func (c *checker) add(r Record) {
 		c.final = true
 		c.totals[r.Key] = r.Version
 	case Outbox:
+		c.final = true
 		c.outbox = &r
 	case Letter:
 		c.call(r.Op, "").letter = true
