@@ -12,7 +12,10 @@ import (
 
 // Intervals are passed in microseconds.
 const (
-	heartbeat = `INSERT INTO outbox_relay (id, seen_at) VALUES (?, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE seen_at = UTC_TIMESTAMP(6)`
+	// It always writes, also twice in a microsecond: Fetch relies on that.
+	heartbeat = `
+INSERT INTO outbox_relay (id, seen_at) VALUES (?, UTC_TIMESTAMP(6))
+ON DUPLICATE KEY UPDATE seen_at = greatest(UTC_TIMESTAMP(6), seen_at + INTERVAL 1 MICROSECOND)`
 	forgetOld = `DELETE FROM outbox_relay WHERE seen_at < UTC_TIMESTAMP(6) - INTERVAL ? MICROSECOND`
 	countLive = `SELECT count(*) FROM outbox_relay WHERE seen_at > UTC_TIMESTAMP(6) - INTERVAL ? MICROSECOND`
 	renew     = `UPDATE outbox_lease SET expires_at = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND WHERE owner = ? AND expires_at > UTC_TIMESTAMP(6)`
