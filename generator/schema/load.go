@@ -189,6 +189,12 @@ func (l *loader) parse(f *File) (tree *ast.FileNode) {
 	}()
 	tree, err := parser.Parse(f.Path, bytes.NewReader(f.Content), reporter.NewHandler(reporter.NewReporter(l.report, nil)))
 	if err != nil || len(l.list) > before {
+		if i := diag.NotText(f.Content); i >= 0 {
+			// What the parser says of such bytes, one by one, is noise. Where it accepts them, in a comment, they are no mistake.
+			l.list = l.list[:before]
+			l.list.Add(diag.At(f.Disk, f.Content, i), "save the file as UTF-8", "this byte is not UTF-8 text")
+			return nil
+		}
 		if len(l.list) == before {
 			l.add(err)
 		}
