@@ -258,11 +258,7 @@ func (l *Lab) Run(ctx context.Context, f Fault, seed uint64, path string) (*hist
 	if err = errors.Join(err, file.Close()); err != nil {
 		return nil, fmt.Errorf("%s (seed %d): %w", f.Name, seed, err)
 	}
-	if file, err = os.Open(path); err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }() // read only
-	return history.Check(file)
+	return check(path)
 }
 
 // runLimit is how long a run may take; most take ten seconds.
