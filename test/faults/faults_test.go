@@ -31,6 +31,8 @@ func TestFaults(t *testing.T) {
 	for _, f := range Table() {
 		if ok, err := path.Match(*only, f.Name); err != nil {
 			t.Fatal(err)
+		} else if ok && f.SmallDisk && os.Geteuid() != 0 {
+			t.Logf("SKIPPED, NOT PROVEN HERE: %s needs root, to mount a small disk", f.Name)
 		} else if ok {
 			table = append(table, f)
 		}
