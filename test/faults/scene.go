@@ -27,8 +27,10 @@ type Fault struct {
 	Nodes    int // of Kafka; 0: one
 	Replicas int // of the service; 0: one
 	Env      []string
-	Patches  []subject.Patch
-	Expect   history.Expect
+	// SmallDisk gives the database a server of its own, on a disk that can be filled.
+	SmallDisk bool
+	Patches   []subject.Patch
+	Expect    history.Expect
 	// Inflict does it, and undoes it. It says so by Begin and Heal.
 	Inflict func(ctx context.Context, s *Scene) error
 }
@@ -44,7 +46,9 @@ type Scene struct {
 	Load   *workload.Load
 
 	lab    *Lab
+	name   string // of the fault under way
 	build  *build
+	broker *broker
 	rec    *history.Recorder
 	prefix string
 	dir    string
@@ -87,7 +91,7 @@ const (
 	keys    = 64
 	before  = 200 // calls that must have succeeded before a fault
 	after   = 200 // and after it
-	wait    = 3 * time.Second
+	wait    = 5 * time.Second
 	// drain is how long the outbox may take to become empty after the load has ended.
 	drain = 30 * time.Second
 	// quiet is how long nothing must have arrived before the rest counts as lost.
@@ -105,9 +109,23 @@ var brokerSettings = map[string][]string{
 }
 
 // record runs f and writes its history.
-func (l *Lab) record(ctx context.Context, f Fault, seed uint64, out io.Writer) (err error) {
+func (l *Lab) record(ctx context.Context, f Fault, seed uint64, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, runLimit)
 	defer cancel()
+	return l.play(ctx, f, seed, rate, out, func(ctx context.Context, s *Scene) error {
+		if err := s.Succeed(ctx, before); err != nil {
+			return err
+		}
+		if err := f.Inflict(ctx, s); err != nil {
+			return err
+		}
+		return s.Succeed(ctx, after)
+	})
+}
+
+// play starts the service of f and a load of so many calls a second, does what is to be done, and waits for the end of
+// all that was begun.
+func (l *Lab) play(ctx context.Context, f Fault, seed uint64, rate int, out io.Writer, do inflict) (err error) {
 	s, err := l.scene(ctx, f, seed, out)
 	if err != nil {
 		return err
@@ -124,13 +142,7 @@ func (l *Lab) record(ctx context.Context, f Fault, seed uint64, out io.Writer) (
 	}
 	defer s.Load.Stop()
 	s.use()
-	if err := s.Succeed(ctx, before); err != nil {
-		return err
-	}
-	if err := f.Inflict(ctx, s); err != nil {
-		return err
-	}
-	if err := s.Succeed(ctx, after); err != nil {
+	if err := do(ctx, s); err != nil {
 		return err
 	}
 	s.Load.Stop()
@@ -139,7 +151,7 @@ func (l *Lab) record(ctx context.Context, f Fault, seed uint64, out io.Writer) (
 
 func (l *Lab) scene(ctx context.Context, f Fault, seed uint64, out io.Writer) (*Scene, error) {
 	s := &Scene{
-		Fault: f, Rand: rand.New(rand.NewPCG(seed, 1)), lab: l, prefix: rig.Unique("r"), dir: l.dir,
+		Fault: f, Rand: rand.New(rand.NewPCG(seed, 1)), lab: l, name: f.Name, prefix: rig.Unique("r"), dir: l.dir,
 		arrived: map[string]bool{}, lastTap: time.Now(),
 	}
 	var err error
@@ -150,7 +162,8 @@ func (l *Lab) scene(ctx context.Context, f Fault, seed uint64, out io.Writer) (*
 	if err != nil {
 		return nil, err
 	}
-	if s.DB, err = l.database(ctx, f.Stack, s.build); err != nil {
+	s.broker = b
+	if s.DB, err = l.database(ctx, f, s.build); err != nil {
 		return nil, err
 	}
 	if s.Rabbit, s.Kafka = b.rabbit, b.kafka; s.Rabbit != nil {
@@ -309,10 +322,10 @@ func (s *Scene) Resume(p *Process) error {
 }
 
 // Begin says that the fault begins, Seen that it was seen to bite, Heal that what it hit answers again.
-func (s *Scene) Begin() { s.rec.Add(history.Record{Kind: history.Begin, Name: s.Fault.Name}) }
-func (s *Scene) Heal()  { s.rec.Add(history.Record{Kind: history.Heal, Name: s.Fault.Name}) }
+func (s *Scene) Begin() { s.rec.Add(history.Record{Kind: history.Begin, Name: s.name}) }
+func (s *Scene) Heal()  { s.rec.Add(history.Record{Kind: history.Heal, Name: s.name}) }
 func (s *Scene) Seen(format string, args ...any) {
-	s.rec.Add(history.Record{Kind: history.Seen, Name: s.Fault.Name, Text: fmt.Sprintf(format, args...)})
+	s.rec.Add(history.Record{Kind: history.Seen, Name: s.name, Text: fmt.Sprintf(format, args...)})
 }
 
 // For lets the fault last.
@@ -410,15 +423,7 @@ func every(ctx context.Context, pause time.Duration, do func()) {
 
 // finish waits for the end of what the load has begun, and writes down what there is.
 func (s *Scene) finish(ctx context.Context) error {
-	var tardy error
-	tardy = s.Until(ctx, drain, "the outbox drains", func(ctx context.Context) error {
-		n, err := s.Depth(ctx)
-		if err == nil && n > 0 {
-			err = fmt.Errorf("%d events wait", n)
-		}
-		return err
-	})
-	if tardy == nil {
+	if s.drained(ctx) == nil {
 		if err := s.arrive(ctx); err != nil {
 			return err
 		}
@@ -433,6 +438,17 @@ func (s *Scene) finish(ctx context.Context) error {
 	}
 	// An outbox that did not drain is in the history, and judged there.
 	return workload.Final(ctx, s.build.tree, s.DB.DB, s.Fault.Stack, s.prefix, s.rec)
+}
+
+// drained waits until no event waits.
+func (s *Scene) drained(ctx context.Context) error {
+	return s.Until(ctx, drain, "the outbox drains", func(ctx context.Context) error {
+		n, err := s.Depth(ctx)
+		if err == nil && n > 0 {
+			err = fmt.Errorf("%d events wait", n)
+		}
+		return err
+	})
 }
 
 // arrive waits until the tap has got what the database says was committed, or nothing has come for long.
