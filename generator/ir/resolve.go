@@ -86,5 +86,5 @@ func (r *resolver) importOf(pkg GoPackage) Import {
 			naming.Package(strings.Join(elems[max(len(elems)-3, 0):], "")), strings.TrimSuffix(pkg.Name, "pb")+"pb")
 		r.aliases[pkg.ImportPath] = alias
 	}
-	return Import{Alias: alias, Path: pkg.ImportPath}
+	return Import{Alias: alias, Path: pkg.ImportPath, Name: pkg.Name}
 }
