@@ -10,6 +10,7 @@ import (
 	"go/format"
 	"io/fs"
 	"runtime"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -88,10 +89,9 @@ func (r renderer) file(f plan.File) ([]byte, error) {
 		if !strings.HasSuffix(f.Path, ".go") {
 			return content, nil
 		}
-		if content, err = rewriteImports(content, templates.Module, r.module); err != nil {
-			return nil, err
-		}
-		return formatted(f, content)
+		// It is formatted and stays so, as imports keep their order: TestFormatted.
+		content, err = rewriteImports(content, templates.Module, r.module)
+		return headed(f, content), err
 	case plan.Fragment:
 		var out bytes.Buffer
 		if err := r.fragments.execute(&out, f.From, f.Data); err != nil {
@@ -110,12 +110,17 @@ func (r renderer) file(f plan.File) ([]byte, error) {
 	}
 }
 
-// formatted returns a Go file that was copied or printed as it is emitted.
-func formatted(f plan.File, src []byte) ([]byte, error) {
-	if f.Owner == fileset.Svcgen {
-		src = append([]byte(Header), src...)
+// headed is a Go file with the header of svcgen's own, if it is one.
+func headed(f plan.File, src []byte) []byte {
+	if f.Owner != fileset.Svcgen {
+		return src
 	}
-	out, err := format.Source(src)
+	return slices.Concat([]byte(Header), src)
+}
+
+// formatted returns a Go file that was printed as it is emitted.
+func formatted(f plan.File, src []byte) ([]byte, error) {
+	out, err := format.Source(headed(f, src))
 	if err != nil {
 		return nil, fmt.Errorf("format: %w", err)
 	}
