@@ -30,7 +30,11 @@ func (t *Tree) Apply(set *fileset.Set, opt Options) (*Changes, error) {
 }
 
 func (t *Tree) applyLocked(set *fileset.Set, opt Options) (*Changes, error) {
-	if err := t.recoverLocked(); err != nil {
+	begin := t.recoverLocked
+	if t.fresh {
+		begin = t.forget // it had not begun, or something would be there
+	}
+	if err := begin(); err != nil {
 		return nil, err
 	}
 	changes, err := t.Plan(set, opt)
@@ -73,17 +77,17 @@ func (t *Tree) stage(writes []write) ([]entry, error) {
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	return entries, t.sync(stageDir)
+	return entries, t.settle(stageDir)
 }
 
-// write makes a new file that survives a crash of the machine.
+// write makes a new file that survives a crash of the machine, unless the tree is fresh.
 func (t *Tree) write(name string, content []byte, mode fs.FileMode) error {
 	f, err := t.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode.Perm())
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(content)
-	if err == nil {
+	if err == nil && !t.fresh {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
@@ -102,7 +106,7 @@ func (t *Tree) commit(entries []entry) error {
 		err = t.root.Rename(staged, journalName)
 	}
 	if err == nil {
-		err = t.sync(stateDir)
+		err = t.settle(stateDir)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("write journal: %w", err), t.forget())
@@ -231,6 +235,14 @@ func (t *Tree) prune(entries []entry) {
 	}
 }
 
+// settle makes what happened to the names in folder survive a crash of the machine, unless the tree is fresh.
+func (t *Tree) settle(folder string) error {
+	if t.fresh {
+		return nil
+	}
+	return t.sync(folder)
+}
+
 // syncFolders makes the renames survive a crash of the machine.
 func (t *Tree) syncFolders(entries []entry) error {
 	folders := map[string]bool{}
@@ -243,7 +255,7 @@ func (t *Tree) syncFolders(entries []entry) error {
 	group.SetLimit(writers)
 	for folder := range folders {
 		group.Go(func() error {
-			err := t.sync(folder)
+			err := t.settle(folder)
 			if errors.Is(err, fs.ErrNotExist) {
 				return nil
 			}

@@ -53,6 +53,7 @@ func CreateTree(dir string, set *fileset.Set, opt Options) (changes *Changes, er
 	if err != nil {
 		return nil, err
 	}
+	tree.fresh = true
 	defer func() {
 		err = errors.Join(err, tree.Close())
 		if err != nil && made {

@@ -136,5 +136,5 @@ func (t *Tree) forget() error {
 	if err := t.root.Remove(journalName); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return t.sync(stateDir)
+	return t.settle(stateDir)
 }
