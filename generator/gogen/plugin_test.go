@@ -65,12 +65,11 @@ func TestEverySourceIsBuilt(t *testing.T) {
 func TestGenerateRefuses(t *testing.T) {
 	file := func(path, importPath string) ir.ProtoFile {
 		syntax := "proto3"
-		return ir.ProtoFile{
-			Path:       path,
-			Descriptor: &descriptorpb.FileDescriptorProto{Name: &path, Syntax: &syntax},
-			Go:         ir.GoPackage{ImportPath: importPath, Name: "p"},
-			Generate:   true,
+		f, err := ir.NewProtoFile(&descriptorpb.FileDescriptorProto{Name: &path, Syntax: &syntax}, ir.GoPackage{ImportPath: importPath, Name: "p"}, true)
+		if err != nil {
+			t.Fatal(err)
 		}
+		return f
 	}
 	for name, c := range map[string]struct {
 		files []ir.ProtoFile

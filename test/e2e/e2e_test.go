@@ -108,7 +108,11 @@ func (e *example) build(ctx context.Context) error {
 	}
 	var set descriptorpb.FileDescriptorSet
 	for _, f := range out.Service.Protos {
-		set.File = append(set.File, f.Descriptor)
+		fd, err := f.Descriptor.Message()
+		if err != nil {
+			return fmt.Errorf("descriptors of %s: %w", e.name, err)
+		}
+		set.File = append(set.File, fd)
 	}
 	if e.files, err = protodesc.NewFiles(&set); err != nil {
 		return fmt.Errorf("descriptors of %s: %w", e.name, err)
