@@ -23,7 +23,7 @@ const arrows = `
 	naming, diag < schema;
 	manifest, schema < ir;
 	ir < contract;
-	ir, fragment < gogen;
+	ir, fragment, fileset < gogen;
 	gogen, fileset, contract < plan;
 	plan, templates < render;
 	diag < goedit;

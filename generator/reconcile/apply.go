@@ -72,7 +72,7 @@ func (t *Tree) stage(writes []write) ([]entry, error) {
 			continue
 		}
 		e.Stage = path.Join(stageDir, fmt.Sprintf("%06d.new", i))
-		group.Go(func() error { return t.write(e.Stage, w.content, w.mode) })
+		group.Go(func() error { return t.write(e.Stage, w.text(), w.mode) })
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err

@@ -151,7 +151,7 @@ func (p *planner) file(f fileset.File) error {
 
 // own plans a file that svcgen rewrites whenever it differs.
 func (p *planner) own(f fileset.File) error {
-	hash := Hash(f.Content)
+	hash := Hash(f.Text())
 	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{hash}}
 	disk := p.disk[f.Path]
 	switch {
@@ -161,20 +161,20 @@ func (p *planner) own(f fileset.File) error {
 	case strings.HasPrefix(f.Path, stateDir+"/"):
 		// Nobody edits what svcgen keeps for itself, or wants to read of it.
 	case !disk.exists:
-		p.changes.act(Action{Path: f.Path, Op: Create, Owner: f.Owner, New: f.Content})
+		p.changes.act(Action{Path: f.Path, Op: Create, Owner: f.Owner, New: f.Content, packed: f.Packed})
 	case p.ours(f.Path, disk):
-		p.changes.act(Action{Path: f.Path, Op: Update, Owner: f.Owner, Old: disk.content, New: f.Content})
+		p.changes.act(Action{Path: f.Path, Op: Update, Owner: f.Owner, Old: disk.content, New: f.Content, packed: f.Packed})
 	case p.opt.Overwrite:
 		saved, err := p.rescue(f.Path, disk)
 		if err != nil {
 			return err
 		}
-		p.changes.act(Action{Path: f.Path, Op: Update, Owner: f.Owner, Note: saved, Old: disk.content, New: f.Content})
+		p.changes.act(Action{Path: f.Path, Op: Update, Owner: f.Owner, Note: saved, Old: disk.content, New: f.Content, packed: f.Packed})
 	default:
-		p.changes.act(Action{Path: f.Path, Op: Edited, Owner: f.Owner, Old: disk.content, New: f.Content})
+		p.changes.act(Action{Path: f.Path, Op: Edited, Owner: f.Owner, Old: disk.content, New: f.Content, packed: f.Packed})
 		return nil
 	}
-	p.changes.put(f.Path, f.Owner, disk, f.Content, f.Mode)
+	p.changes.putFile(f, disk, hash)
 	return nil
 }
 

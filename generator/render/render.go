@@ -60,7 +60,7 @@ func Files(s *ir.Service, files []plan.File, opt Options) (*fileset.Set, error) 
 	}
 	set := &fileset.Set{}
 	for i, f := range files {
-		file := fileset.File{Path: f.Path, Owner: f.Owner, Mode: 0o644, Content: done[i], Decl: f.Decl, Variant: f.Variant}
+		file := fileset.File{Path: f.Path, Owner: f.Owner, Mode: 0o644, Content: done[i], Packed: f.Packed, Decl: f.Decl, Variant: f.Variant}
 		if err := set.Add(file); err != nil {
 			return nil, err
 		}
@@ -77,9 +77,6 @@ type renderer struct {
 func (r renderer) file(f plan.File) ([]byte, error) {
 	switch f.Source {
 	case plan.Given:
-		if f.Owner == fileset.Svcgen && strings.HasSuffix(f.Path, ".go") {
-			return f.Content, gogen.CheckDirectives(f.Path, f.Content)
-		}
 		return f.Content, nil
 	case plan.Copy:
 		content, err := fs.ReadFile(r.reference, f.From)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/bufbuild/protocompile"
 	"github.com/bufbuild/protocompile/ast"
@@ -13,6 +14,7 @@ import (
 	"github.com/bufbuild/protocompile/sourceinfo"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 )
 
@@ -34,8 +36,8 @@ type parsed struct {
 
 // results are what was linked so far.
 type results struct {
-	symbols  linker.Symbols
 	files    map[string]linker.File
+	names    names
 	warnings []reporter.ErrorWithPos
 	failed   error
 }
@@ -45,7 +47,7 @@ type results struct {
 const groupSize = 128 << 10
 
 func newLinking(ctx context.Context) *linking {
-	k := &linking{ctx: ctx, results: results{files: make(map[string]linker.File)}}
+	k := &linking{ctx: ctx, results: results{files: make(map[string]linker.File), names: make(names)}}
 	k.work.SetLimit(1)
 	return k
 }
@@ -112,17 +114,82 @@ func (r *results) link(ctx context.Context, group []parsed, to reporter.Reporter
 		}
 		return protocompile.SearchResult{}, errors.New("not found")
 	}
-	compiler := protocompile.Compiler{Resolver: protocompile.ResolverFunc(find), Reporter: to, Symbols: &r.symbols}
+	compiler := protocompile.Compiler{Resolver: protocompile.ResolverFunc(find), Reporter: to}
 	linked, err := compiler.Compile(ctx, paths...)
 	if err != nil {
 		return err
 	}
 	for i, p := range group {
+		if !r.names.add(linked[i]) {
+			return errClash
+		}
 		r.files[p.file.Path] = linked[i]
 		p.file.Desc = linked[i]
 		p.file.setLocations(wanted(sourceinfo.GenerateSourceInfo(p.tree, nil)))
 	}
 	return nil
+}
+
+// names are what linked files declare outside of messages, and the numbers of their extensions. The linker has them too, but
+// with each it would hold on to the text and the tokens of its file.
+type names map[string]use
+
+// use is what a name stands for.
+type use int
+
+const (
+	declared use = iota + 1
+	inPackage
+)
+
+// errClash says that two groups may declare the same: linkAtOnce knows.
+var errClash = errors.New("a name is declared twice")
+
+// add reports whether the names of fd were free.
+func (n names) add(fd protoreflect.FileDescriptor) bool {
+	ok := true
+	take := func(name string, as use) {
+		if other := n[name]; other == declared || other == inPackage && as == declared {
+			ok = false
+		}
+		n[name] = as
+	}
+	for pkg := fd.Package(); pkg != ""; pkg = pkg.Parent() {
+		take(string(pkg), inPackage)
+	}
+	for i := range fd.Messages().Len() {
+		take(string(fd.Messages().Get(i).FullName()), declared)
+	}
+	for i := range fd.Services().Len() {
+		take(string(fd.Services().Get(i).FullName()), declared)
+	}
+	for i := range fd.Enums().Len() {
+		enum := fd.Enums().Get(i)
+		take(string(enum.FullName()), declared)
+		for j := range enum.Values().Len() {
+			take(string(enum.Values().Get(j).FullName()), declared) // a sibling of its enum
+		}
+	}
+	for i := range fd.Extensions().Len() {
+		take(string(fd.Extensions().Get(i).FullName()), declared)
+	}
+	numbers(fd, func(x protoreflect.ExtensionDescriptor) {
+		take(fmt.Sprintf("%s %d", x.ContainingMessage().FullName(), x.Number()), declared)
+	})
+	return ok
+}
+
+// numbers calls do for all extensions declared in a file or message.
+func numbers(in interface {
+	Extensions() protoreflect.ExtensionDescriptors
+	Messages() protoreflect.MessageDescriptors
+}, do func(protoreflect.ExtensionDescriptor)) {
+	for i := range in.Extensions().Len() {
+		do(in.Extensions().Get(i))
+	}
+	for i := range in.Messages().Len() {
+		numbers(in.Messages().Get(i), do)
+	}
 }
 
 // setLocations gives a linked file its comments and positions.
