@@ -27,11 +27,12 @@ const arrows = `
 	gogen, fileset, contract < plan;
 	plan, templates < render;
 	diag < goedit;
+	diag < typecheck;
 	# What a changed contract asks of the user's code is decided apart from where and when it is written.
 	contract, goedit < evolve;
 	fileset, merge, evolve < reconcile;
 	render, gomod < generator;
-	generator, reconcile, drift < cli;
+	generator, reconcile, drift, typecheck < cli;
 	cli < main;
 `
 

@@ -50,9 +50,9 @@ func Generate(ctx context.Context, in Input) (*Output, error) {
 	if err != nil {
 		return nil, &BugError{fmt.Errorf("generate code of the protos: %w", err)}
 	}
-	modules, err := goModule(service)
+	modules, err := goModule(m, service)
 	if err != nil {
-		return nil, &BugError{err}
+		return nil, err
 	}
 	reference, err := templates.Service()
 	if err != nil {
@@ -63,6 +63,9 @@ func Generate(ctx context.Context, in Input) (*Output, error) {
 	})
 	if err != nil {
 		return nil, &BugError{err}
+	}
+	if list := misplaced(service, files); len(list) > 0 {
+		return nil, s.Sources().Finish(list)
 	}
 	set, err := render.Files(service, files, render.Options{Reference: reference, Fragments: fragment.FS})
 	if err != nil {

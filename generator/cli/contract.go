@@ -13,6 +13,7 @@ import (
 	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/drift"
 	"github.com/svcgen/svcgen/generator/evolve"
+	"github.com/svcgen/svcgen/generator/goedit"
 	"github.com/svcgen/svcgen/generator/reconcile"
 )
 
@@ -47,7 +48,9 @@ func readPromised(tree *reconcile.Tree, out *generator.Output) (promised, error)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return p, err
 	}
-	if err := proto.Unmarshal(set, p.before); err != nil {
+	if err := proto.Unmarshal(set, p.before); err != nil && goedit.ConflictMarker(set) > 0 {
+		p.before = nil // git has joined what it must not
+	} else if err != nil {
 		return p, &failure{exitFailed, diag.List{{Pos: diag.Pos{File: contract.Descriptors}, Message: "cannot be read", Hint: restore}}}
 	}
 	p.old = &old
@@ -71,6 +74,10 @@ func (p promised) evolution(renames []string) (evolve.Plan, error) {
 func (p promised) breaks(out *generator.Output, allowed bool) (changes []drift.Change, known, refused diag.List, err error) {
 	if p.old == nil {
 		return nil, nil, nil, nil
+	}
+	if p.before == nil {
+		known.Warn(diag.Pos{File: contract.Descriptors}, "compare the protos yourself", "git left a merge conflict in it: what breaks was not looked at")
+		return nil, known, nil, nil
 	}
 	changes, err = drift.Compare(side(*p.old, p.before), side(p.now, p.after))
 	if err != nil {

@@ -130,6 +130,9 @@ func options(out *generator.Output, version string) reconcile.Options {
 // nextSteps prints what to type.
 func (a *app) nextSteps(s *ir.Service, dir string) {
 	run := "go run ./cmd/" + s.Name
+	if strings.HasPrefix(dir, "-") {
+		dir = "./" + dir // cd would take it for an option
+	}
 	steps := [][2]string{{"cd " + shellWord(dir), ""}}
 	if servers := servers(s); len(servers) > 0 {
 		run = "make run"

@@ -127,6 +127,14 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 		return &failure{exitFailed, refused}
 	}
 	changes, err := tree.Plan(out.Files, opt)
+	if err != nil && changes == nil {
+		return err
+	}
+	broken, failed := breaks(tree, out.Service.Module, changes)
+	if failed != nil {
+		return failed
+	}
+	changes.Notes = append(changes.Notes, broken...)
 	if !f.writes() {
 		return both(a.preview(dir, f, contract, changes, err), a.strays(tree, f, out))
 	}
@@ -137,6 +145,7 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 		if changes, err = tree.Apply(out.Files, opt); err != nil {
 			return err
 		}
+		changes.Notes = append(changes.Notes, broken...)
 		remember(tree, program)
 	}
 	return a.done(dir, f, contract, changes)
@@ -197,9 +206,7 @@ func (a *app) recoverTree(tree *reconcile.Tree, write bool) error {
 // preview prints what would be done. With --check, anything at all is a failure.
 func (a *app) preview(dir string, f regenFlags, contract []drift.Change, changes *reconcile.Changes, err error) error {
 	var edited *reconcile.EditedError
-	if err != nil && !errors.As(err, &edited) {
-		return err
-	}
+	errors.As(err, &edited)
 	status := "would change"
 	if len(changes.Actions) == 0 && changes.Empty() {
 		status = nothingToDo

@@ -22,6 +22,7 @@ func TestSourceName(t *testing.T) {
 		"größe":            "gr__e",
 		"_hidden":          "proto_hidden",
 		".hidden":          "proto.hidden",
+		"-flag":            "proto-flag",
 		"windows":          "windows", // only after an underscore
 		"clock_windows":    "clock_windows_proto",
 		"clock_windows.v1": "clock_windows_proto.v1",

@@ -21,13 +21,6 @@ func Resolve(m *manifest.Manifest, s *schema.Schema) (*Service, diag.List) {
 		aliases:  make(map[string]string),
 	}
 	svc := r.service()
-	if m.Inferred {
-		for i := range r.list {
-			if r.list[i].Pos.File == m.File {
-				r.list[i].Pos = diag.Pos{}
-			}
-		}
-	}
 	sources := m.Sources()
 	maps.Copy(sources, s.Sources())
 	list := sources.Finish(append(r.list, s.Warnings...))

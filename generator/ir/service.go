@@ -34,6 +34,7 @@ type Service struct {
 type Source struct {
 	Path    string
 	Content []byte
+	Pos     diag.Pos // where the file begins on disk; the zero Pos for the manifest
 }
 
 // ProtoFile is one proto file and the Go package that holds its messages.

@@ -28,6 +28,7 @@ const (
 // Action is what happens to one file, and why where that is not plain.
 type Action struct {
 	Path  string        `json:"path"`
+	From  string        `json:"from,omitempty"` // of a Rename: where it was
 	Op    Op            `json:"op"`
 	Owner fileset.Owner `json:"owner"`
 	Note  string        `json:"note,omitempty"`

@@ -19,6 +19,7 @@ import (
 const (
 	memoryName   = stateDir + "/local"
 	memoryFormat = "svcgen local 1"
+	freshSuffix  = ".new" // of the next one, until it is whole
 )
 
 // Program is the svcgen at work. Two builds of a development version may differ, so these are told apart by the bytes
@@ -149,7 +150,19 @@ func (t *Tree) Remember(p Program) (err error) {
 	if interrupted, err := t.Interrupted(); err != nil || interrupted {
 		return err
 	}
-	fresh := memoryName + ".new"
+	fresh := memoryName + freshSuffix
+	err = t.remember(p, fresh)
+	if err == nil {
+		err = t.root.Rename(fresh, memoryName)
+	}
+	if err != nil {
+		return errors.Join(err, ignoreNotExist(t.root.Remove(fresh)))
+	}
+	return nil
+}
+
+// remember writes what Remember notes to fresh.
+func (t *Tree) remember(p Program, fresh string) error {
 	if err := t.root.WriteFile(fresh, nil, 0o644); err != nil {
 		return err
 	}
@@ -159,12 +172,9 @@ func (t *Tree) Remember(p Program) (err error) {
 	}
 	m, err := t.observe(p, began.ModTime())
 	if err != nil {
-		return errors.Join(err, t.root.Remove(fresh))
-	}
-	if err := t.root.WriteFile(fresh, m.format(), 0o644); err != nil {
 		return err
 	}
-	return t.root.Rename(fresh, memoryName)
+	return t.root.WriteFile(fresh, m.format(), 0o644)
 }
 
 // observe looks at what the next Current will want to know, reading only what the last memory does not tell.

@@ -25,6 +25,7 @@ type loader struct {
 	files   map[string]*File // by import path; nil while missing, so that it is reported once
 	order   []*File
 	tops    map[string]bool // full names of the messages that loaded files declare outside of others
+	bare    map[string]bool // import paths of files without a syntax statement
 	linking *linking
 	stack   []string // import paths being loaded, outermost first
 	size    int
@@ -39,6 +40,7 @@ func newLoader(ctx context.Context, in Input) (*loader, error) {
 		limits:  in.Limits.withDefaults(),
 		files:   make(map[string]*File),
 		tops:    make(map[string]bool),
+		bare:    make(map[string]bool),
 		linking: newLinking(ctx),
 		sources: make(diag.Sources),
 	}
@@ -91,6 +93,7 @@ func (l *loader) load(importPath string, at diag.Pos, imported bool) *File {
 		return f
 	}
 	l.declare(tree)
+	l.bare[importPath] = tree.Syntax == nil
 	l.stack = append(l.stack, importPath)
 	l.imports(f, tree)
 	l.stack = l.stack[:len(l.stack)-1]
@@ -196,6 +199,12 @@ func (l *loader) parse(f *File) (tree *ast.FileNode) {
 	}()
 	tree, err := parser.Parse(f.Path, bytes.NewReader(f.Content), reporter.NewHandler(reporter.NewReporter(l.report, nil)))
 	if err != nil || len(l.list) > before {
+		if i := diag.NotText(f.Content); i >= 0 {
+			// What the parser says of such bytes, one by one, is noise. Where it accepts them, in a comment, they are no mistake.
+			l.list = l.list[:before]
+			l.list.Add(diag.At(f.Disk, f.Content, i), "save the file as UTF-8", "this byte is not UTF-8 text")
+			return nil
+		}
 		if len(l.list) == before {
 			l.add(err)
 		}

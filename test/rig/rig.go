@@ -1,5 +1,5 @@
 // Package rig runs real servers for tests: PostgreSQL, MariaDB, RabbitMQ and Apache Kafka (KRaft, one or
-// three nodes), each on free loopback ports with its data in a temporary folder.
+// three nodes), and PgBouncer, each on free loopback ports with its data in a temporary folder.
 //
 // A test asks for a server (Postgres, MySQL, RabbitMQ, Kafka) and gets a URL: of the server named in the
 // environment when `rig run` or a person has set one, else of one that this process starts and shares among its

@@ -1,9 +1,11 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"strings"
 	"sync"
@@ -271,7 +273,11 @@ func TestPoolExhausted(t *testing.T) {
 func TestMigrateTogether(t *testing.T) {
 	for name, pooler := range map[string]bool{"session lock": false, "lock table": true} {
 		t.Run(name, func(t *testing.T) {
-			cfg := testConfig(rig.Postgres(t))
+			url := rig.Postgres(t)
+			if pooler {
+				url = via(t, pgbouncer(t), url)
+			}
+			cfg := testConfig(url)
 			cfg.Pooler = pooler
 			began := time.Now()
 			var wg sync.WaitGroup
@@ -396,4 +402,41 @@ func TestWake(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-heard[b] // the shards are free
+}
+
+// TestPoolerUntold: behind a pooler that nobody told of, the service says so and what to set.
+func TestPoolerUntold(t *testing.T) {
+	for name, tt := range map[string]struct{ ignore, want string }{
+		"it refuses our settings": {"extra_float_digits", "set DATABASE_POOLER=true"},
+		"it drops our settings": {
+			"statement_timeout,lock_timeout,idle_in_transaction_session_timeout,synchronous_commit,enable_seqscan,enable_bitmapscan,jit", "",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			direct := rig.Postgres(t)
+			pooler := rig.Private(t, func(ctx context.Context) (*rig.Server, error) { return rig.StartPgBouncer(ctx, direct, tt.ignore) })
+			var said bytes.Buffer
+			cfg := testConfig(via(t, pooler, direct))
+			db, err := Open(t.Context(), cfg, slog.New(slog.NewTextHandler(&said, nil)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = db.Close() }()
+			err = db.InTx(t.Context(), func(ctx context.Context, tx *Tx) error {
+				_, err := tx.Exec(ctx, `SELECT 1`, pgx.QueryExecModeExec)
+				return err
+			})
+			if tt.want == "" && (err != nil || !strings.Contains(said.String(), "set DATABASE_POOLER=true")) {
+				t.Errorf("transaction: %v; the log says %q", err, said.String())
+			}
+			if tt.want == "" {
+				return
+			}
+			for what, err := range map[string]error{"transaction": err, "ping": db.Ping(t.Context()), "migrate": db.Migrate(t.Context(), migrations.FS)} {
+				if err == nil || !strings.Contains(err.Error(), tt.want) {
+					t.Errorf("%s: %v, want %q", what, err, tt.want)
+				}
+			}
+		})
+	}
 }
