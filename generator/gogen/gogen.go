@@ -26,6 +26,7 @@ type File struct {
 	Path    string
 	Content []byte
 	Packed  fileset.Packed // instead of Content, behind the first packAfter bytes
+	Key     string         // of what it was made from
 }
 
 // packAfter is how many bytes of sources are kept as they are: those of some two thousand methods.
@@ -33,12 +34,12 @@ const packAfter = 16 << 20
 
 // Generate returns the Go sources of every file that is to be generated, sorted by path. The files are the
 // closure of the served protos in dependency order; module is the Go module path of the emitted tree.
-// The same input gives the same bytes, and the descriptors are not changed.
-func Generate(files []ir.ProtoFile, module string) ([]File, error) {
+// The same input gives the same bytes, whatever was made before, and the descriptors are not changed.
+func Generate(files []ir.ProtoFile, module string, made fileset.Made) ([]File, error) {
 	if !slices.ContainsFunc(files, func(f ir.ProtoFile) bool { return f.Generate }) {
 		return nil, nil
 	}
-	out, err := generate(files, module, mode{linear: true, chunk: chunkSize})
+	out, err := generate(files, module, mode{linear: true, chunk: chunkSize, made: made})
 	if errors.Is(err, errNoMarker) {
 		// A newer protoc-gen-go prints its descriptor in another form: be slow rather than wrong.
 		out, err = generate(files, module, mode{chunk: chunkSize})
@@ -55,6 +56,7 @@ type mode struct {
 	linear bool // the raw descriptor is spliced in after formatting, see descriptor.go
 	chunk  int  // see chunkSize
 	pack   bool // see packAfter
+	made   fileset.Made
 }
 
 func generate(files []ir.ProtoFile, module string, how mode) ([]File, error) {
@@ -66,16 +68,17 @@ func generate(files []ir.ProtoFile, module string, how mode) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out []File
+	out, left, keys := remembered(files, prefixes, how.made)
 	kept := 0
-	for chunk := range chunks(files, how.chunk) {
+	for chunk := range chunks(left, how.chunk) {
 		how.pack = kept >= packAfter
 		done, err := generateChunk(chunk, prefixes, stubs, how)
 		if err != nil {
 			return nil, err
 		}
-		for _, f := range done {
+		for i, f := range done {
 			kept += len(f.Content)
+			done[i].Key = keys[f.Path]
 		}
 		out = append(out, done...)
 	}

@@ -66,7 +66,7 @@ func TestGenerateTwiceGivesTheSameBytes(t *testing.T) {
 			for i, f := range files {
 				before[i] = slices.Clone(f.Descriptor)
 			}
-			first, err := Generate(files, testModule)
+			first, err := Generate(files, testModule, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -75,7 +75,7 @@ func TestGenerateTwiceGivesTheSameBytes(t *testing.T) {
 					t.Errorf("the descriptor of %s was changed", f.Path)
 				}
 			}
-			second, err := Generate(files, testModule)
+			second, err := Generate(files, testModule, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -23,7 +23,7 @@ func (r *resolver) protos() []ProtoFile {
 // as its go_package, and harmless comments.
 func NewProtoFile(fd *descriptorpb.FileDescriptorProto, pkg GoPackage, generate bool) (ProtoFile, error) {
 	p := ProtoFile{
-		Path: fd.GetName(), Package: fd.GetPackage(), Imports: fd.GetDependency(), Go: pkg, Generate: generate,
+		Path: fd.GetName(), Package: fd.GetPackage(), Imports: fd.GetDependency(), Services: len(fd.GetService()), Go: pkg, Generate: generate,
 	}
 	for _, m := range fd.GetMessageType() {
 		p.Types = append(p.Types, m.GetName())

@@ -43,6 +43,7 @@ type ProtoFile struct {
 	Package    string     // its package clause
 	Imports    []string   // import paths
 	Types      []string   // its messages and enums, those that are not nested
+	Services   int        // how many it declares
 	Descriptor Descriptor // comments already neutralised, go_package already set to Go
 	Go         GoPackage
 	Generate   bool // false: a well-known Go module provides it

@@ -39,7 +39,7 @@ func modules() func(*planner) ([]File, error) {
 func given(made []gogen.File) []File {
 	var files []File
 	for _, m := range made {
-		files = append(files, File{Path: m.Path, Source: Given, Content: m.Content, Packed: m.Packed})
+		files = append(files, File{Path: m.Path, Source: Given, Content: m.Content, Packed: m.Packed, Key: m.Key})
 	}
 	return files
 }

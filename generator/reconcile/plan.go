@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
-	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/mod/modfile"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/svcgen/svcgen/generator/evolve"
 	"github.com/svcgen/svcgen/generator/fileset"
@@ -104,15 +104,15 @@ func (e *NewerError) Error() string {
 
 // read looks at every file that a decision may need.
 func (p *planner) read(set *fileset.Set) error {
-	names := make([]string, 0, len(p.old.Files))
+	names := make(map[string]string, len(p.old.Files)) // none has to be there
 	add := func(name string, owner fileset.Owner) {
-		names = append(names, name)
+		names[name] = ""
 		if owner == fileset.Merged {
-			names = append(names, name+PendingSuffix)
+			names[name+PendingSuffix] = ""
 		}
 		if entry := p.old.Files[name]; entry.Owner == fileset.Merged {
 			for _, hash := range entry.Hashes {
-				names = append(names, baseName(hash))
+				names[baseName(hash)] = ""
 			}
 		}
 	}
@@ -124,23 +124,21 @@ func (p *planner) read(set *fileset.Set) error {
 			add(name, entry.Owner)
 		}
 	}
-	at := make([]found, len(names))
-	var group errgroup.Group
-	group.SetLimit(2 * runtime.GOMAXPROCS(0))
-	for i, name := range names {
-		group.Go(func() (err error) {
-			at[i], err = p.tree.look(name)
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
 	p.disk = make(map[string]found, len(names))
-	for i, name := range names {
-		p.disk[name] = at[i]
-	}
-	return nil
+	var mu sync.Mutex
+	return p.tree.eachFolder(names, func(folder *os.Root, dir string, names []string) error {
+		here := Tree{root: folder}
+		for _, base := range names {
+			f, err := here.look(base)
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			p.disk[path.Join(dir, base)] = f
+			mu.Unlock()
+		}
+		return nil
+	})
 }
 
 func (p *planner) file(f fileset.File) error {
