@@ -22,7 +22,7 @@ import (
 type promised struct {
 	old    *contract.Contract // nil where an svcgen that kept none made the tree
 	now    contract.Contract
-	same   bool                // nothing is another than it was, and there is nothing to compare
+	same   bool // nothing is another than it was, and there is nothing to compare
 	before *descriptorpb.FileDescriptorSet
 	after  *descriptorpb.FileDescriptorSet
 }
