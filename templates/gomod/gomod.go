@@ -22,8 +22,9 @@ import (
 //go:embed data
 var data embed.FS
 
-// ErrTaken says that the service would be called like a module it requires.
-var ErrTaken = errors.New("the module is among the requirements")
+// ErrOwnModule is returned for a service whose module path is that of a module it needs: the go command would look for that
+// module in the service.
+var ErrOwnModule = errors.New("the module path is that of a module the service needs")
 
 // Files returns the go.mod and go.sum of the service modulePath that uses database and broker, and the packages
 // of the modules extra besides. A module that every service requires anyway may be among extra.
@@ -44,8 +45,8 @@ func Files(database, broker string, extra []string, modulePath string) (mod, sum
 			return nil, nil, fmt.Errorf("go.mod with module %s: %w", path, err)
 		}
 	}
-	if _, taken := lock.requires[modulePath]; taken {
-		return nil, nil, fmt.Errorf("%w: %s", ErrTaken, modulePath)
+	if _, ok := lock.requires[modulePath]; ok {
+		return nil, nil, ErrOwnModule
 	}
 	mod, err = lock.goMod(modulePath)
 	return mod, lock.goSum(), err
