@@ -235,6 +235,17 @@ func (p *planner) users(f fileset.File) error {
 	}
 	known, was := p.old.Files[f.Path]
 	disk := p.disk[f.Path]
+	if f.Variant != "" && disk.exists {
+		pending, err := p.tree.look(f.Path + PendingSuffix)
+		if err != nil {
+			return err
+		}
+		if pending.exists && known.Variant == f.Variant {
+			p.next.Files[f.Path] = known
+			p.conflict(f, disk, pending, "it is not merged yet")
+			return nil
+		}
+	}
 	switch {
 	case was && known.Variant != f.Variant && disk.exists:
 		return p.vary(f, disk)
@@ -278,7 +289,7 @@ func (p *planner) occupied(f fileset.File) error {
 		p.changes.Unchanged++
 		return err
 	}
-	return p.beside(f, "stub", path.Base(f.Path)+" is yours")
+	return p.beside(f, besideSuffix, path.Base(f.Path)+" is yours")
 }
 
 // vary plans a user's file that was made for a choice of the manifest that is another one now, such as a migration
@@ -321,7 +332,7 @@ func (p *planner) gone(name string, entry Entry) error {
 	switch {
 	case moved, !disk.exists:
 		return nil
-	case p.idle[name]:
+	case entry.Owner == fileset.User && p.idle[name]:
 		p.changes.act(Action{Path: name, Op: Remove, Owner: entry.Owner, Note: "a stub nobody edited, of what is gone", Old: disk.content})
 	case entry.Owner == fileset.User:
 		p.changes.Kept = append(p.changes.Kept, Kept{Path: name, Why: "yours; svcgen has no more use for it", News: true})
