@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 )
@@ -29,6 +28,10 @@ const PendingSuffix = ".svcgen-new"
 // paths and symbolic links say.
 type Tree struct {
 	root *os.Root
+
+	// fresh is set while the tree is made. Nothing in it is anyone's yet, and all of it can be made again, so nothing
+	// waits for the disk: a hundred files would take longer to reach it than to make.
+	fresh bool
 }
 
 // Open opens the tree at dir, which must exist.
@@ -70,6 +73,11 @@ type found struct {
 	hash    string // of a regular file
 }
 
+// folderError says that there is a folder where a file should be.
+type folderError struct{ name string }
+
+func (e *folderError) Error() string { return e.name + " is a directory, where a file should be" }
+
 // look reads what is at name. What is not a regular file is not opened: it may be a pipe that never ends.
 func (t *Tree) look(name string) (found, error) {
 	info, err := t.root.Lstat(name)
@@ -79,7 +87,7 @@ func (t *Tree) look(name string) (found, error) {
 	case err != nil:
 		return found{}, err
 	case info.IsDir():
-		return found{}, fmt.Errorf("%s is a directory, where a file should be", name)
+		return found{}, &folderError{name}
 	case !info.Mode().IsRegular():
 		return found{exists: true, mode: info.Mode()}, nil
 	}
