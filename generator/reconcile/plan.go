@@ -131,7 +131,7 @@ func (p *planner) read(set *fileset.Set) error {
 		for _, base := range names {
 			f, err := here.look(base)
 			if err != nil {
-				return err
+				return inFolder(dir, err)
 			}
 			mu.Lock()
 			p.disk[path.Join(dir, base)] = f
