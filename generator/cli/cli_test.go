@@ -42,12 +42,17 @@ func TestScripts(t *testing.T) {
 			env.Setenv("NO_COLOR", "1")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status":  status,
-			"replace": replace,
-			"snap":    snap,
-		},
+		Cmds: commands,
 	})
+}
+
+// commands are what the scripts have beside the commands of testscript.
+var commands = map[string]func(*testscript.TestScript, bool, []string){
+	"status":  status,
+	"replace": replace,
+	"snap":    snap,
+	"regen":   regen,
+	"builds":  builds,
 }
 
 // status checks the exit code of a command: status 2 svcgen new.

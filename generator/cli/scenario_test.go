@@ -45,13 +45,7 @@ func TestScenarios(t *testing.T) {
 			}
 			return false, fmt.Errorf("no condition %q", name)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status":  status,
-			"replace": replace,
-			"snap":    snap,
-			"regen":   regen,
-			"builds":  builds,
-		},
+		Cmds: commands,
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/mod/modfile"
 
+	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/evolve"
 	"github.com/svcgen/svcgen/generator/fileset"
 	"github.com/svcgen/svcgen/generator/goedit"
@@ -258,9 +259,9 @@ func (p *planner) users(f fileset.File) error {
 		p.next.Files[f.Path] = known
 		if !disk.exists && len(known.Hashes) > 0 {
 			p.changes.Kept = append(p.changes.Kept, Kept{Path: f.Path, Why: "deleted by you"})
-		} else {
-			p.changes.Unchanged++
+			return p.missed(f)
 		}
+		p.changes.Unchanged++
 		return nil
 	}
 	declared, err := p.decls.find(path.Dir(f.Path), f.Decl)
@@ -276,6 +277,19 @@ func (p *planner) users(f fileset.File) error {
 	p.changes.act(Action{Path: f.Path, Op: Create, Owner: f.Owner, New: f.Content})
 	p.changes.put(f.Path, f.Owner, found{}, f.Content, f.Mode)
 	return nil
+}
+
+// missed says that a type which svcgen's own code needs went with a file of the user's.
+func (p *planner) missed(f fileset.File) error {
+	if f.Decl.Type == "" || f.Decl.Method != "" {
+		return nil
+	}
+	declared, err := p.decls.find(path.Dir(f.Path), f.Decl)
+	if err == nil && !declared {
+		p.changes.Notes.Warn(diag.Pos{File: path.Dir(f.Path)}, "put it back; files may move, their package stays where it is",
+			"%s is declared nowhere in it, and internal/gen/app makes it from there", f.Decl.Type)
+	}
+	return err
 }
 
 // occupied plans a file at whose path the user has one already. What it was to declare goes beside it, unless it is
