@@ -98,7 +98,7 @@ func Compare(old *contract.Contract, now contract.Contract, renames []Rename) (P
 	return p, nil
 }
 
-// rebased is the contract c as if its module had had the path it has now.
+// rebased is the contract c with the path that its module has now.
 func rebased(c *contract.Contract, module string) *contract.Contract {
 	if c == nil || c.Module == "" || c.Module == module {
 		return c

@@ -17,7 +17,7 @@ import (
 // ofService reports whether a whole service has another name now.
 func (r Rename) ofService() bool { return r.From.Method == "" }
 
-// renamed is the contract c as if the services had had their new names already.
+// renamed is the contract c with the new names of its services.
 func renamed(c *contract.Contract, renames []Rename) *contract.Contract {
 	if c == nil {
 		return nil
@@ -79,7 +79,7 @@ func (e *editor) renameServices() error {
 			if errs != nil {
 				continue // of another package, or told by rename
 			}
-			made := append(edits[name], f.RenameSelected(e.plan.module+"/"+e.plan.Folder, own)...)
+			made := slices.Concat(edits[name], f.RenameSelected(e.plan.module+"/"+e.plan.Folder, own))
 			for _, imported := range e.plan.generated {
 				made = append(made, f.RenameSelected(imported, e.plan.stubNames(r))...)
 			}
