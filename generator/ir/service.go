@@ -65,10 +65,12 @@ type GoPackage struct {
 	Module     string // the Go module that provides it; empty for the service's own
 }
 
-// Import is one import of an emitted file. Alias is never empty and unique in its file.
+// Import is one import of an emitted file. Alias is never empty and unique in its file; Name is the package clause of what
+// is imported, which need not be the last element of its path.
 type Import struct {
 	Alias string
 	Path  string
+	Name  string
 }
 
 // TypeRef is a Go type as an emitted file spells it, with the import it needs.

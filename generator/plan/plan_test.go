@@ -29,8 +29,8 @@ func reference() fstest.MapFS {
 }
 
 func service() *ir.Service {
-	v1 := ir.Import{Alias: "ordersv1", Path: "github.com/acme/orders/gen/v1"}
-	empty := ir.Import{Alias: "emptypb", Path: "google.golang.org/protobuf/types/known/emptypb"}
+	v1 := ir.Import{Alias: "ordersv1", Path: "github.com/acme/orders/gen/v1", Name: "ordersv1"}
+	empty := ir.Import{Alias: "emptypb", Path: "google.golang.org/protobuf/types/known/emptypb", Name: "emptypb"}
 	placed := ir.Event{Proto: "v1.OrderPlaced", Func: "OrderPlaced", Message: ir.TypeRef{Import: v1, Name: "OrderPlaced"}}
 	billed := ir.Event{Proto: "v1.OrderBilled", Func: "OrderBilled", Message: ir.TypeRef{Import: v1, Name: "OrderBilled"}}
 	return &ir.Service{

@@ -52,9 +52,9 @@ func funcs() template.FuncMap {
 	}
 }
 
-// importSpec is an import as a person writes it: the alias only where the path does not end in it.
+// importSpec is an import as a person writes it: the alias only where it is not the package's name, or not the end of its path.
 func importSpec(i ir.Import) string {
-	if path.Base(i.Path) == i.Alias {
+	if i.Alias == i.Name && i.Alias == path.Base(i.Path) {
 		return strconv.Quote(i.Path)
 	}
 	return i.Alias + " " + strconv.Quote(i.Path)

@@ -440,3 +440,54 @@ func TestPoolerUntold(t *testing.T) {
 		})
 	}
 }
+
+// TestClockSetBack: when the database's clock is set back, leases and relays from the time before hold nobody up.
+func TestClockSetBack(t *testing.T) {
+	for _, tt := range []struct{ name, owner string }{{"of a relay that is gone", "'gone'"}, {"given up", "NULL"}} {
+		t.Run(tt.name, func(t *testing.T) {
+			db := migrated(t, testConfig(rig.Postgres(t)))
+			for _, q := range []string{
+				"UPDATE outbox_lease SET owner = " + tt.owner + ", expires_at = now() + interval '1 day'",
+				"INSERT INTO outbox_relay (id, seen_at) VALUES ('gone', now() + interval '1 day')",
+			} {
+				if _, err := db.Pool().Exec(t.Context(), q); err != nil {
+					t.Fatal(err)
+				}
+			}
+			leases, err := db.Queue().Lease(t.Context(), "r", time.Minute)
+			if err != nil || len(leases) != outbox.Shards {
+				t.Errorf("got %d leases, %v", len(leases), err)
+			}
+		})
+	}
+}
+
+// TestLeastPrivilege: a role that may change rows and nothing else is enough for requests and relay.
+func TestLeastPrivilege(t *testing.T) {
+	cfg := testConfig(rig.Postgres(t))
+	owner := migrated(t, cfg)
+	role := rig.Unique("app")
+	exec(t, owner, "CREATE ROLE "+role+" LOGIN PASSWORD 'app'; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO "+role+
+		"; GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO "+role)
+	t.Cleanup(func() {
+		if _, err := owner.pool.Exec(context.Background(), "DROP OWNED BY "+role+"; DROP ROLE "+role, pgx.QueryExecModeSimpleProtocol); err != nil {
+			t.Error(err)
+		}
+	})
+	u, err := url.Parse(cfg.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(role, "app")
+	db := open(t, testConfig(u.String()))
+	defer func() { _ = db.Close() }()
+	if err := db.InTx(t.Context(), write); err != nil {
+		t.Fatal(err)
+	}
+	if n := drain(t, db.Queue(), leaseAll(t, db.Queue(), "r")); n != 1 {
+		t.Errorf("the relay got %d rows", n)
+	}
+	if _, err := db.pool.Exec(t.Context(), "CREATE TABLE mine (id int)"); err == nil {
+		t.Error("the role may change the schema: the test proves nothing")
+	}
+}
