@@ -106,7 +106,11 @@ func editedFailure(e *reconcile.EditedError) *failure {
 	var list diag.List
 	for _, action := range e.Actions {
 		d := diag.Diagnostic{Pos: diag.Pos{File: action.Path}, Message: "changed by hand, and svcgen owns it"}
-		if action.Note != "" {
+		switch action.Note {
+		case "":
+		case reconcile.NotOurs:
+			d.Message = action.Note
+		default:
 			d.Message += "; " + action.Note
 		}
 		list = append(list, d)
@@ -116,7 +120,9 @@ func editedFailure(e *reconcile.EditedError) *failure {
 }
 
 // diff is the unified diff of one action: from what is there to what svcgen would write.
-func diff(action reconcile.Action) string { return merge.Unified(action.Path, action.Old, action.New) }
+func diff(action reconcile.Action) string {
+	return merge.Unified(action.Path, action.Old, action.After())
+}
 
 // reportBug says what to report, and where.
 func (a *app) reportBug(message string, stack []byte) {

@@ -24,6 +24,7 @@ type Plan struct {
 
 	moved    []move             // imports
 	changed  map[Decl]signature // methods with other types or another streaming kind than before
+	added    map[Decl]signature // methods that the last contract did not have
 	gone     []gone
 	renames  []Rename
 	declared map[Decl]bool // all methods of the new contract
@@ -46,7 +47,7 @@ type gone struct {
 func Compare(old *contract.Contract, now contract.Contract, renames []Rename) (Plan, error) {
 	p := Plan{
 		Folder: now.Folder, Package: now.Package, renames: renames,
-		changed: map[Decl]signature{}, declared: map[Decl]bool{},
+		changed: map[Decl]signature{}, added: map[Decl]signature{}, declared: map[Decl]bool{},
 	}
 	from := map[Decl]Decl{} // where a renamed method comes from
 	for _, r := range renames {
@@ -70,6 +71,8 @@ func Compare(old *contract.Contract, now contract.Contract, renames []Rename) (P
 				p.changed[decl] = signature{want: signatureOf(m), kind: m.Kind, was: was.Kind}
 			case renamed: // the next run knows nothing of the old one's types
 				p.changed[decl] = signature{want: signatureOf(m), kind: m.Kind, was: m.Kind}
+			case old != nil && !known:
+				p.added[decl] = signature{want: signatureOf(m), kind: m.Kind, was: m.Kind}
 			}
 		}
 	}
@@ -86,6 +89,12 @@ func Compare(old *contract.Contract, now contract.Contract, renames []Rename) (P
 // Changed reports whether the method has another signature than the last contract gave it.
 func (p Plan) Changed(d Decl) bool {
 	_, ok := p.changed[d]
+	return ok
+}
+
+// Added reports whether the last contract did not have the method.
+func (p Plan) Added(d Decl) bool {
+	_, ok := p.added[d]
 	return ok
 }
 
@@ -187,7 +196,7 @@ func goType(t contract.Type) goedit.Type {
 
 // Empty reports whether there is nothing to edit and nothing to say.
 func (p Plan) Empty() bool {
-	return len(p.moved) == 0 && len(p.changed) == 0 && len(p.gone) == 0 && len(p.renames) == 0
+	return len(p.moved) == 0 && len(p.changed) == 0 && len(p.added) == 0 && len(p.gone) == 0 && len(p.renames) == 0
 }
 
 // Everywhere reports whether files outside of the user's package may need an edit.

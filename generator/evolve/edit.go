@@ -43,7 +43,7 @@ type note struct {
 // Edit makes the edits in files, which are keyed by path. An error is a diag.List: nothing is to be written then.
 func (p Plan) Edit(files map[string][]byte) (Result, error) {
 	e := &editor{plan: p, files: maps.Clone(files), was: files, moved: map[string]string{}}
-	for _, step := range []func() error{e.imports, e.rename, e.park, e.retype, e.report} {
+	for _, step := range []func() error{e.imports, e.rename, e.park, e.retype, e.meet, e.report} {
 		if err := step(); err != nil {
 			return Result{}, err
 		}
@@ -178,7 +178,7 @@ func unique(edits []goedit.Edit) []goedit.Edit {
 
 // park renames methods whose body cannot serve the new streaming kind. They go on compiling as ordinary methods.
 func (e *editor) park() error {
-	for _, decl := range e.changedDecls() {
+	for _, decl := range sorted(e.plan.changed) {
 		s := e.plan.changed[decl]
 		if s.kind == s.was {
 			continue
@@ -219,7 +219,7 @@ func spoken(k ir.Kind) string {
 
 // retype gives changed methods their new types.
 func (e *editor) retype() error {
-	for _, decl := range e.changedDecls() {
+	for _, decl := range sorted(e.plan.changed) {
 		s := e.plan.changed[decl]
 		pkg, err := e.pkg()
 		if err != nil {
@@ -259,8 +259,34 @@ func (e *editor) dropUnused(before *goedit.File) error {
 	return nil
 }
 
-func (e *editor) changedDecls() []Decl {
-	return slices.SortedFunc(maps.Keys(e.plan.changed), func(a, b Decl) int { return strings.Compare(a.String(), b.String()) })
+// meet fits a method that was there before the proto had it, or since it had it once, to what the proto says now.
+func (e *editor) meet() error {
+	for _, decl := range sorted(e.plan.added) {
+		want := e.plan.added[decl].want
+		pkg, err := e.pkg()
+		if err != nil {
+			return err
+		}
+		e.edit(pkg.Methods(decl.Type, decl.Method), decl, func(m goedit.Method) []goedit.Edit {
+			edits, err := m.Retype(want)
+			if err != nil {
+				e.notes = append(e.notes, note{file: m.File.Path, decl: decl, message: fmt.Sprintf(
+					"%s is in the proto now, and this declaration has not as many parameters or results as the proto says", decl),
+					hint: "give it those of the interface, or another name"})
+			}
+			return edits
+		}, fmt.Sprintf("%s is in the proto now; its signature follows, its body is yours", decl))
+		for _, before := range pkg.Files() {
+			if err := e.dropUnused(before); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func sorted(decls map[Decl]signature) []Decl {
+	return slices.SortedFunc(maps.Keys(decls), func(a, b Decl) int { return strings.Compare(a.String(), b.String()) })
 }
 
 // report points to what is no longer in the proto.

@@ -1,9 +1,7 @@
 package reconcile
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"path"
 	"slices"
@@ -12,6 +10,7 @@ import (
 	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/evolve"
 	"github.com/svcgen/svcgen/generator/fileset"
+	"github.com/svcgen/svcgen/generator/goedit"
 )
 
 // evolution is what a changed contract does to the user's Go files.
@@ -20,33 +19,38 @@ type evolution struct {
 	from  map[string]string // the same, the other way round
 	text  map[string][]byte // of the files that change, by the path they had
 	fresh map[string]bool   // stubs nobody edited: the new one takes their place
+	idle  map[string]bool   // stubs nobody edited, of what is no longer in the contract
 	spare map[string]bool   // stubs nobody edited, of a method that the user's own becomes
 }
 
 // evolve makes the edits in memory before any file is planned, since what is declared decides which stubs are made.
 func (p *planner) evolve(set *fileset.Set) error {
 	plan := p.opt.Evolve
-	if plan.Empty() {
+	p.evolution = evolution{fresh: p.stale(set), spare: map[string]bool{}, from: map[string]string{}}
+	gone := p.unplanned(set)
+	if plan.Empty() && len(gone) == 0 {
 		return nil
 	}
 	files, err := p.userCode(set)
 	if err != nil {
 		return err
 	}
-	p.evolution = evolution{fresh: map[string]bool{}, spare: map[string]bool{}, from: map[string]string{}}
+	if p.idle, err = idle(gone, files); err != nil {
+		return err
+	}
 	overlay := map[string][]byte{}
+	for name := range p.idle {
+		delete(files, name)
+		overlay[name] = nil
+	}
 	for _, f := range set.Files() {
-		decl := evolve.Decl{Type: f.Decl.Type, Method: f.Decl.Method}
-		if f.Owner != fileset.User || decl.Method == "" || !p.ours(f.Path, p.disk[f.Path]) {
-			continue
-		}
 		switch {
-		case plan.Awaited(decl):
+		case plan.Awaited(declOf(f)) && p.stub(f):
 			p.spare[f.Path] = true
+			delete(p.fresh, f.Path)
 			delete(files, f.Path)
 			overlay[f.Path] = nil
-		case plan.Changed(decl):
-			p.fresh[f.Path] = true
+		case p.fresh[f.Path]:
 			files[f.Path] = f.Content
 			overlay[f.Path] = f.Content
 		}
@@ -75,41 +79,85 @@ func (p *planner) evolve(set *fileset.Set) error {
 	return nil
 }
 
+func declOf(f fileset.File) evolve.Decl { return evolve.Decl{Type: f.Decl.Type, Method: f.Decl.Method} }
+
+// stub reports whether f is there for a declaration, and nobody has edited it.
+func (p *planner) stub(f fileset.File) bool {
+	return f.Owner == fileset.User && f.Decl != (fileset.Decl{}) && p.ours(f.Path, p.disk[f.Path])
+}
+
+// stale are the stubs nobody edited that would be others if they were made now. The test of a method stays as it is
+// where the method is the user's and as it was.
+func (p *planner) stale(set *fileset.Set) map[string]bool {
+	stale, methods := map[string]bool{}, map[fileset.Decl]bool{}
+	for _, tests := range []bool{false, true} {
+		for _, f := range set.Files() {
+			if isTest(f.Path) != tests || !p.stub(f) || p.disk[f.Path].hash == Hash(f.Content) {
+				continue
+			}
+			if !tests || methods[f.Decl] || p.opt.Evolve.Changed(declOf(f)) {
+				stale[f.Path], methods[f.Decl] = true, true
+			}
+		}
+	}
+	return stale
+}
+
+// unplanned are the Go files of the user's package that svcgen made, nobody edited, and no plan has any more.
+func (p *planner) unplanned(set *fileset.Set) map[string]bool {
+	gone := map[string]bool{}
+	for name, entry := range p.old.Files {
+		_, planned := set.Get(name)
+		if !planned && entry.Owner == fileset.User && path.Ext(name) == ".go" && path.Dir(name) == p.opt.Evolve.Folder && p.ours(name, p.disk[name]) {
+			gone[name] = true
+		}
+	}
+	return gone
+}
+
+// idle are those of gone that nothing needs: a file stays while one that stays mentions what it declares.
+func idle(gone map[string]bool, files map[string][]byte) (map[string]bool, error) {
+	if len(gone) == 0 {
+		return nil, nil
+	}
+	idle, parsed := maps.Clone(gone), map[string]*goedit.File{}
+	for name, src := range files {
+		f, errs := goedit.ParseFile(name, src)
+		if errs != nil && gone[name] {
+			return nil, errs
+		}
+		parsed[name] = f // nil where it does not parse: evolve.Edit tells
+	}
+	needed := func(name string) bool {
+		for other, f := range parsed {
+			if !idle[other] && f != nil && slices.ContainsFunc(parsed[name].Declares(), f.Mentions) {
+				return true
+			}
+		}
+		return false
+	}
+	for again := true; again; {
+		again = false
+		for name := range idle {
+			if needed(name) {
+				delete(idle, name)
+				again = true
+			}
+		}
+	}
+	return idle, nil
+}
+
 // userCode reads the Go files an edit may concern: those of the user's package, and all of the module when a package
 // that anybody may import has moved. What svcgen rewrites or merges anyway is left out.
 func (p *planner) userCode(set *fileset.Set) (map[string][]byte, error) {
-	files := map[string][]byte{}
-	err := fs.WalkDir(p.tree.FS(), ".", func(name string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir():
-			if name == "." || strings.HasPrefix(p.opt.Evolve.Folder+"/", name+"/") {
-				return nil
-			}
-			foreign, err := p.tree.exists(path.Join(name, "go.mod"))
-			if err != nil {
-				return err
-			}
-			base := d.Name()
-			if !p.opt.Evolve.Everywhere() || foreign || base[0] == '.' || base[0] == '_' || slices.Contains([]string{"gen", "vendor", "testdata", "node_modules"}, base) {
-				return fs.SkipDir
-			}
-			return nil
-		case !strings.HasSuffix(name, ".go"):
-			return nil
-		}
-		if planned, ok := set.Get(name); ok && planned.Owner != fileset.User {
-			return nil
-		}
-		content, err := p.decls.content(name)
-		if errors.Is(err, fs.ErrNotExist) { // a dangling link, such as an editor's lock
-			return nil
-		}
-		files[name] = content
-		return err
+	folder := p.opt.Evolve.Folder
+	return p.tree.goFiles(func(dir string) bool {
+		return strings.HasPrefix(folder+"/", dir+"/") || p.opt.Evolve.Everywhere() && path.Base(dir) != "gen"
+	}, func(name string) bool {
+		planned, ok := set.Get(name)
+		return !ok || planned.Owner == fileset.User
 	})
-	return files, err
 }
 
 // edited plans the write of a file that was edited and stays where it is.
@@ -134,7 +182,7 @@ func (p *planner) edited(name string) error {
 
 // evolved plans a file of the user's that the changed contract concerns. It reports whether that was all.
 func (p *planner) evolved(f fileset.File) (done bool, err error) {
-	decl := evolve.Decl{Type: f.Decl.Type, Method: f.Decl.Method}
+	decl := declOf(f)
 	disk, known := p.disk[f.Path], p.old.Files[f.Path]
 	from, arrives := p.from[f.Path]
 	switch {
@@ -156,9 +204,6 @@ func (p *planner) evolved(f fileset.File) (done bool, err error) {
 		p.changes.put(f.Path, f.Owner, disk, f.Content, f.Mode)
 		return true, nil
 	case isTest(f.Path):
-		if disk.exists && p.opt.Evolve.Changed(decl) && !p.opt.Evolve.Awaited(decl) {
-			p.changes.Notes.Warn(diag.Pos{File: f.Path}, "", "the signature of %s changed, and this test of it is yours: see that it compiles", decl)
-		}
 		return false, nil
 	}
 	suffix, restreamed := p.opt.Evolve.Restreamed(decl)
@@ -170,7 +215,9 @@ func (p *planner) evolved(f fileset.File) (done bool, err error) {
 		return false, err
 	}
 	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: known.Hashes, Variant: f.Variant}
-	return true, p.second(f, suffix)
+	comment := fmt.Sprintf("//\n// What it was before its streaming changed is in %s, under another name.\nfunc (", path.Base(f.Path))
+	f.Content = []byte(strings.Replace(string(f.Content), "func (", comment, 1))
+	return true, p.beside(f, suffix, "")
 }
 
 func isTest(name string) bool { return strings.HasSuffix(name, "_test.go") }
@@ -186,14 +233,14 @@ func (p *planner) arrive(f fileset.File, from string) error {
 	}
 	entry := p.old.Files[from]
 	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: entry.Hashes}
-	p.changes.act(Action{Path: f.Path, Op: Rename, Owner: f.Owner, Note: "was " + from, Old: was.content, New: p.text[from]})
+	p.changes.act(Action{Path: f.Path, From: from, Op: Rename, Owner: f.Owner, Note: "was " + from, Old: was.content, New: p.text[from]})
 	p.changes.put(from, f.Owner, was, nil, 0)
 	p.changes.put(f.Path, f.Owner, p.disk[f.Path], p.text[from], was.mode)
 	return nil
 }
 
-// second plans the stub of a method whose old body lives on under another name, in the file the stub would have.
-func (p *planner) second(f fileset.File, suffix string) error {
+// beside plans a stub in another file than its own, in which there is something else of the user's.
+func (p *planner) beside(f fileset.File, suffix, note string) error {
 	stem := strings.TrimSuffix(f.Path, ".go") + "_" + suffix
 	name := stem + ".go"
 	for n := 2; ; n++ {
@@ -206,9 +253,7 @@ func (p *planner) second(f fileset.File, suffix string) error {
 		}
 		name = fmt.Sprintf("%s%d.go", stem, n)
 	}
-	comment := fmt.Sprintf("//\n// What it was before its streaming changed is in %s, under another name.\nfunc (", path.Base(f.Path))
-	content := []byte(strings.Replace(string(f.Content), "func (", comment, 1))
-	p.changes.act(Action{Path: name, Op: Create, Owner: f.Owner, New: content})
-	p.changes.put(name, f.Owner, found{}, content, f.Mode)
+	p.changes.act(Action{Path: name, Op: Create, Owner: f.Owner, Note: note, New: f.Content})
+	p.changes.put(name, f.Owner, found{}, f.Content, f.Mode)
 	return nil
 }

@@ -36,6 +36,9 @@ func newConnector(m *mysql.Config, cfg Config, log *slog.Logger, set ...string) 
 // Connect implements driver.Connector.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	raw, err := c.Connector.Connect(ctx)
+	if errors.Is(err, mysql.ErrNoTLS) {
+		return nil, fmt.Errorf("%w; to go without, DATABASE_URL must say tls=false", err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -69,15 +69,19 @@ func findMethod(id Identity, name string) (protoreflect.MethodDescriptor, error)
 	}
 }
 
-// nearest is the candidate that takes the fewest edits to type instead, if they are few.
+// nearest is the candidate that takes the fewest edits to type instead, if they are few for the length of what is not a
+// service that both name.
 func nearest(name string, candidates []string) string {
-	best, distance := "", len(name)/3+2
+	best, distance := "", len(name)
 	for _, c := range candidates {
-		against := c
+		given, against := strings.ToLower(name), strings.ToLower(c)
+		service, method, _ := strings.Cut(against, "/")
 		if !strings.ContainsAny(name, "/.") {
-			_, against, _ = strings.Cut(c, "/")
+			against = method
+		} else if rest, ok := strings.CutPrefix(given, service); ok && len(rest) > 1 {
+			given, against = rest[1:], method
 		}
-		if d := edits(strings.ToLower(name), strings.ToLower(against)); d < distance {
+		if d := edits(given, against); d < distance && d < len(given)/3+2 {
 			best, distance = c, d
 		}
 	}
@@ -156,7 +160,7 @@ func (r *requests) only() (proto.Message, error) {
 func (r *requests) parse(text []byte) (proto.Message, error) {
 	m := dynamicpb.NewMessage(r.desc)
 	if err := protojson.Unmarshal(text, m); err != nil {
-		return nil, usagef("not a %s: %v", r.desc.FullName(), strings.TrimPrefix(strings.ReplaceAll(err.Error(), "\u00a0", " "), "proto: "))
+		return nil, usagef("the request is no %s: %v", r.desc.FullName(), strings.TrimPrefix(strings.ReplaceAll(err.Error(), "\u00a0", " "), "proto: "))
 	}
 	return m, nil
 }
