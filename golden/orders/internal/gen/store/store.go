@@ -28,6 +28,7 @@ type DB struct {
 	pool    *pgxpool.Pool // business transactions
 	queue   *Queue        // on connections of its own
 	acquire time.Duration
+	share   *sharer // nil: every transaction alone
 	pooler  bool
 	log     *slog.Logger
 
@@ -52,6 +53,9 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*DB, error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	db := &DB{pool: pool, acquire: cfg.AcquireTimeout, pooler: cfg.Pooler, log: log}
+	if cfg.ShareCommit > 0 {
+		db.share = &sharer{db: db, limit: cfg.ShareCommit}
+	}
 	if db.queue, err = newQueue(ctx, relay, cfg.Pooler, db.Committed, log); err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("open database: %w", err)

@@ -98,7 +98,12 @@ func (db *DB) once(ctx context.Context, fn func(context.Context, *Tx) error) err
 	if err != nil {
 		return err
 	}
-	defer conn.Release() // a connection that is not back to idle is closed by it
+	released := false
+	defer func() {
+		if !released {
+			conn.Release() // a connection that is not back to idle is closed by it
+		}
+	}()
 
 	begun := &lazyTx{ctx: ctx, conn: conn.Conn()}
 	tx := &Tx{Tx: begun, lazy: begun, ctx: ctx}
@@ -116,10 +121,17 @@ func (db *DB) once(ctx context.Context, fn func(context.Context, *Tx) error) err
 		return err
 	}
 	tx.ended = true
-	if err := begun.finish(ctx, tx.msgs); err != nil {
+	if w := (work{begun.queued, tx.msgs}); db.share != nil && begun.tx == nil && w.sharable() {
+		conn.Release()
+		released, done = true, true // nothing was begun
+		err = db.share.do(ctx, w)
+	} else {
+		err = begun.finish(ctx, tx.msgs)
+		done = err == nil
+	}
+	if err != nil {
 		return err
 	}
-	done = true
 	if len(tx.msgs) > 0 {
 		db.Committed()
 	}
