@@ -18,13 +18,14 @@ type (
 	Tx = store.Tx
 )
 
-// Open opens the database at url with the emitted defaults and conns connections for requests, and migrates it.
-func Open(ctx context.Context, url string, conns int) (*DB, error) {
+// Open opens the database at url with the emitted defaults and conns connections for requests, and migrates it. share
+// is how many requests may share a transaction; by default none do.
+func Open(ctx context.Context, url string, conns, share int) (*DB, error) {
 	cfg, err := env.ParseAsWithOptions[store.Config](env.Options{Environment: map[string]string{}})
 	if err != nil {
 		return nil, err
 	}
-	cfg.URL, cfg.MaxConns = url, conns
+	cfg.URL, cfg.MaxConns, cfg.ShareCommit = url, conns, share
 	db, err := store.Open(ctx, cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err

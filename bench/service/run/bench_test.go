@@ -83,7 +83,7 @@ func TestGoalsAreMeasured(t *testing.T) {
 		titles = append(titles, txTitle("PostgreSQL", n), sqliteTitle(n))
 	}
 	names := []string{
-		byHand, byHandOutbox, autocommit, inTx, inTxQueued, inTxSilent, raw, relay, loopOne, loopTwo, waterName, riverName, oagudo,
+		byHand, byHandOutbox, autocommit, inTx, inTxQueued, inTxShared, inTxSilent, raw, relay, loopOne, loopTwo, waterName, riverName, oagudo,
 		quiet, held, noRelay, relayOnly, relayRabbit, rawConfirm, latencyRelay, latencyLoop, latencyWater, latencyRiver,
 		bare, chain, goZero, goKratos, alone, perCaller, shared,
 	}

@@ -157,7 +157,7 @@ func (b *bench) filled(ctx context.Context, topic string, n int) (*postgres.DB, 
 	if err != nil {
 		return nil, nil, err
 	}
-	db, err := postgres.Open(ctx, link, 16)
+	db, err := postgres.Open(ctx, link, 16, 0)
 	if err == nil {
 		err = fill(ctx, db, topic, n)
 	}

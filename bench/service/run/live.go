@@ -47,7 +47,7 @@ func (b *bench) steady(ctx context.Context, open func(context.Context) (target, 
 		return sample{}, err
 	}
 	defer drop()
-	db, err := postgres.Open(ctx, link, clients)
+	db, err := postgres.Open(ctx, link, clients, 0)
 	if err != nil {
 		return sample{}, err
 	}
@@ -214,7 +214,7 @@ func (b *bench) relayLatency(ctx context.Context, t *rabbit, p *paced) (sample, 
 		return sample{}, err
 	}
 	defer drop()
-	db, err := postgres.Open(ctx, link, clients)
+	db, err := postgres.Open(ctx, link, clients, 0)
 	if err != nil {
 		return sample{}, err
 	}

@@ -87,6 +87,7 @@ const (
 	autocommit   = "by hand: INSERT alone, no event"
 	inTx         = "svcgen InTx: tx.Exec, Emit"
 	inTxQueued   = "svcgen InTx: tx.Queue, Emit"
+	inTxShared   = "svcgen InTx: tx.Queue, Emit, DATABASE_SHARE_COMMIT=64"
 	inTxSilent   = "svcgen InTx: tx.Exec, no event"
 )
 
@@ -106,11 +107,16 @@ func (b *bench) txPostgres(ctx context.Context, clients int) error {
 		return err
 	}
 	defer drop()
-	db, err := postgres.Open(ctx, link, clients)
+	db, err := postgres.Open(ctx, link, clients, 0)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = db.Close() }() // the database goes with it
+	sharing, err := postgres.Open(ctx, link, clients, 64)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = sharing.Close() }()
 	pool, err := pgxpool.New(ctx, fmt.Sprintf("%s&pool_max_conns=%d", link, clients))
 	if err != nil {
 		return err
@@ -137,7 +143,7 @@ func (b *bench) txPostgres(ctx context.Context, clients int) error {
 			return tx.Commit(ctx)
 		}
 	}
-	emitted := func(queue, event bool) func(context.Context, int64) error {
+	emitted := func(db *postgres.DB, queue, event bool) func(context.Context, int64) error {
 		return func(ctx context.Context, n int64) error {
 			return db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
 				if queue {
@@ -168,9 +174,10 @@ func (b *bench) txPostgres(ctx context.Context, clients int) error {
 			_, err := pool.Exec(ctx, pgInsert, "c", n)
 			return err
 		}),
-		turn(inTx, emitted(false, true)),
-		turn(inTxQueued, emitted(true, true)),
-		turn(inTxSilent, emitted(false, false)),
+		turn(inTx, emitted(db, false, true)),
+		turn(inTxQueued, emitted(db, true, true)),
+		turn(inTxShared, emitted(sharing, true, true)),
+		turn(inTxSilent, emitted(db, false, false)),
 	})
 }
 
