@@ -30,16 +30,20 @@ import (
 // topic is where events go: the brokers are the lab's own, so it may have any name.
 const topic = "tally"
 
+// smallDisk is how many bytes a database may have that is to fill its disk.
+const smallDisk = 300 << 20
+
 // Lab starts servers and builds services when they are first asked for, and keeps them.
 type Lab struct {
 	dir string
 
-	mu       sync.Mutex
-	postgres *rig.Server
-	mysql    *rig.Server
-	brokers  map[string]*broker
-	builds   map[string]*build
-	closers  []func() error
+	mu            sync.Mutex
+	postgres      *rig.Server
+	mysql         *rig.Server
+	smallPostgres *rig.Server
+	brokers       map[string]*broker
+	builds        map[string]*build
+	closers       []func() error
 }
 
 // NewLab makes a lab that keeps its files in dir.
@@ -152,6 +156,7 @@ func (l *Lab) broker(ctx context.Context, kind string, nodes int) (*broker, erro
 
 // database is an empty database of one run.
 type database struct {
+	kind         string
 	server       *rig.Server // nil for SQLite
 	direct, wire string      // URLs: straight, and through the server's proxy
 	*sql.DB                  // straight
@@ -159,15 +164,20 @@ type database struct {
 }
 
 // database makes one on the lab's server.
-func (l *Lab) database(ctx context.Context, stack workload.Stack, b *build) (*database, error) {
+func (l *Lab) database(ctx context.Context, f Fault, b *build) (*database, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	name := rig.Unique("t")
-	d := &database{}
+	stack := f.Stack
+	d := &database{kind: stack.Database}
 	create := "CREATE DATABASE " + name
 	switch stack.Database {
 	case "postgres":
-		s, err := l.server(ctx, &l.postgres, rig.StartPostgres)
+		where, start := &l.postgres, rig.StartPostgres
+		if f.SmallDisk {
+			where, start = &l.smallPostgres, func(ctx context.Context) (*rig.Server, error) { return rig.StartPostgresOn(ctx, smallDisk) }
+		}
+		s, err := l.server(ctx, where, start)
 		if err != nil {
 			return nil, err
 		}

@@ -27,8 +27,10 @@ type Fault struct {
 	Nodes    int // of Kafka; 0: one
 	Replicas int // of the service; 0: one
 	Env      []string
-	Patches  []subject.Patch
-	Expect   history.Expect
+	// SmallDisk gives the database a server of its own, on a disk that can be filled.
+	SmallDisk bool
+	Patches   []subject.Patch
+	Expect    history.Expect
 	// Inflict does it, and undoes it. It says so by Begin and Heal.
 	Inflict func(ctx context.Context, s *Scene) error
 }
@@ -45,6 +47,7 @@ type Scene struct {
 
 	lab    *Lab
 	build  *build
+	broker *broker
 	rec    *history.Recorder
 	prefix string
 	dir    string
@@ -87,7 +90,7 @@ const (
 	keys    = 64
 	before  = 200 // calls that must have succeeded before a fault
 	after   = 200 // and after it
-	wait    = 3 * time.Second
+	wait    = 5 * time.Second
 	// drain is how long the outbox may take to become empty after the load has ended.
 	drain = 30 * time.Second
 	// quiet is how long nothing must have arrived before the rest counts as lost.
@@ -150,7 +153,8 @@ func (l *Lab) scene(ctx context.Context, f Fault, seed uint64, out io.Writer) (*
 	if err != nil {
 		return nil, err
 	}
-	if s.DB, err = l.database(ctx, f.Stack, s.build); err != nil {
+	s.broker = b
+	if s.DB, err = l.database(ctx, f, s.build); err != nil {
 		return nil, err
 	}
 	if s.Rabbit, s.Kafka = b.rabbit, b.kafka; s.Rabbit != nil {
@@ -410,15 +414,7 @@ func every(ctx context.Context, pause time.Duration, do func()) {
 
 // finish waits for the end of what the load has begun, and writes down what there is.
 func (s *Scene) finish(ctx context.Context) error {
-	var tardy error
-	tardy = s.Until(ctx, drain, "the outbox drains", func(ctx context.Context) error {
-		n, err := s.Depth(ctx)
-		if err == nil && n > 0 {
-			err = fmt.Errorf("%d events wait", n)
-		}
-		return err
-	})
-	if tardy == nil {
+	if s.drained(ctx) == nil {
 		if err := s.arrive(ctx); err != nil {
 			return err
 		}
@@ -433,6 +429,17 @@ func (s *Scene) finish(ctx context.Context) error {
 	}
 	// An outbox that did not drain is in the history, and judged there.
 	return workload.Final(ctx, s.build.tree, s.DB.DB, s.Fault.Stack, s.prefix, s.rec)
+}
+
+// drained waits until no event waits.
+func (s *Scene) drained(ctx context.Context) error {
+	return s.Until(ctx, drain, "the outbox drains", func(ctx context.Context) error {
+		n, err := s.Depth(ctx)
+		if err == nil && n > 0 {
+			err = fmt.Errorf("%d events wait", n)
+		}
+		return err
+	})
 }
 
 // arrive waits until the tap has got what the database says was committed, or nothing has come for long.

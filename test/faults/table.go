@@ -2,9 +2,8 @@ package faults
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
+	"slices"
 	"time"
 
 	"github.com/svcgen/svcgen/test/history"
@@ -20,11 +19,10 @@ var (
 
 // Table lists the faults in the order they are run: those that share servers and builds stand together.
 func Table() []Fault {
-	var all []Fault
-	for _, part := range [][]Fault{databaseFaults("postgres", pgRabbit), databaseFaults("mysql", mysqlRabbit), rabbitFaults(), kafkaFaults(), processFaults()} {
-		all = append(all, part...)
-	}
-	return all
+	return slices.Concat(
+		databaseFaults("postgres", pgRabbit), postgresFaults(), databaseFaults("mysql", mysqlRabbit),
+		rabbitFaults(), kafkaFaults(), processFaults(),
+	)
 }
 
 // Find returns the fault of that name.
@@ -39,7 +37,7 @@ func Find(name string) (Fault, error) {
 
 // gate is what every run must have shown, beside what its fault must.
 func gate(bites ...string) history.Expect {
-	return history.Expect{Before: before, During: 50, Bites: bites, Recover: 30}
+	return history.Expect{Before: before, During: 50, Bites: bites, Recover: 30, Settle: true}
 }
 
 // unnoticed is a gate for a fault that callers must not notice: no call fails, the service stays ready.
@@ -49,15 +47,11 @@ func unnoticed(bites ...string) history.Expect {
 	return e
 }
 
-// dropsOut is a gate for one after which no calls are welcome until it is over.
-func dropsOut(bites ...string) history.Expect {
-	e := gate(bites...)
-	e.Ready = "drops"
-	return e
-}
+// inflict is one step of a fault.
+type inflict = func(ctx context.Context, s *Scene) error
 
 // lasting is what is done for some time: begin does it, end undoes it and returns when what it hit answers again.
-func lasting(d time.Duration, begin, end func(ctx context.Context, s *Scene) error) func(context.Context, *Scene) error {
+func lasting(d time.Duration, begin, end inflict) inflict {
 	return func(ctx context.Context, s *Scene) error {
 		s.Begin()
 		if err := begin(ctx, s); err != nil {
@@ -74,82 +68,18 @@ func lasting(d time.Duration, begin, end func(ctx context.Context, s *Scene) err
 	}
 }
 
-func databaseFaults(name string, stack workload.Stack) []Fault {
+// serverFaults are those that any server can suffer; victim is the one, and bite what shows that it has.
+func serverFaults(name string, stack workload.Stack, expect history.Expect, victim func(*Scene) server) []Fault {
+	do := func(f func(server) error) inflict {
+		return func(_ context.Context, s *Scene) error { return f(victim(s)) }
+	}
+	wire := func(f func(proxy)) inflict {
+		return func(_ context.Context, s *Scene) error { f(victim(s).Proxy()); return nil }
+	}
+	heal := wire(proxy.Heal)
 	return []Fault{
-		{Name: name + "-kill", Stack: stack, Expect: dropsOut(history.BiteFailed), Inflict: func(ctx context.Context, s *Scene) error {
-			s.Begin()
-			if err := s.DB.server.Kill(); err != nil {
-				return err
-			}
-			p := s.Processes()[0]
-			err := s.Until(ctx, time.Minute, "the service is not ready", func(ctx context.Context) error {
-				return p.Probe(ctx, "/readyz", http.StatusServiceUnavailable)
-			})
-			if err != nil {
-				return err
-			}
-			// Once more: whoever watches must have seen it too.
-			if err := s.For(ctx, time.Second); err != nil {
-				return err
-			}
-			if err := s.DB.server.Start(ctx); err != nil {
-				return err
-			}
-			s.Heal()
-			return nil
-		}},
-		// Answers are swallowed for moments: a COMMIT that was under way is done, and nobody is told.
-		{Name: name + "-commit-lost", Stack: stack, Expect: gate(history.BiteUnknown), Inflict: func(ctx context.Context, s *Scene) error {
-			wire := s.DB.server.Proxy()
-			before := s.Load.Unknown()
-			s.Begin()
-			for n := 0; n < 5 || s.Load.Unknown() < before+5 && n < 50; n++ {
-				wire.DropReplies()
-				err := s.For(ctx, 100*time.Millisecond)
-				wire.Heal()
-				if err = errors.Join(err, s.Succeed(ctx, 20)); err != nil {
-					return err
-				}
-			}
-			s.Heal()
-			return nil
-		}},
+		{Name: name + "-pause", Stack: stack, Expect: expect, Inflict: lasting(4*time.Second, do(server.Pause), do(server.Resume))},
+		{Name: name + "-cut", Stack: stack, Expect: expect, Inflict: lasting(3*time.Second, wire(proxy.Cut), heal)},
+		{Name: name + "-half-open", Stack: stack, Expect: expect, Inflict: lasting(5*time.Second, wire(proxy.HalfOpen), heal)},
 	}
 }
-
-func rabbitFaults() []Fault {
-	return []Fault{
-		{Name: "rabbitmq-kill", Stack: pgRabbit, Expect: unnoticed(history.BiteBacklog), Inflict: lasting(3*time.Second, killServer, startServer)},
-		{Name: "rabbitmq-ack-lost", Stack: pgRabbit, Expect: unnoticed(history.BiteDuplicate), Inflict: lasting(2*time.Second, dropReplies, healWire)},
-	}
-}
-
-func kafkaFaults() []Fault {
-	return []Fault{
-		{Name: "kafka-kill", Stack: pgKafka, Expect: unnoticed(history.BiteBacklog), Inflict: lasting(3*time.Second, killServer, startServer)},
-	}
-}
-
-func processFaults() []Fault {
-	return []Fault{
-		{Name: "service-kill", Stack: pgRabbit, Replicas: 2, Expect: gate(history.BiteDeath), Inflict: func(ctx context.Context, s *Scene) error {
-			s.Begin()
-			for range 3 {
-				s.Kill(s.Processes()[0])
-				if _, err := s.Start(ctx); err != nil {
-					return err
-				}
-				if err := s.Succeed(ctx, 100); err != nil {
-					return err
-				}
-			}
-			s.Heal()
-			return nil
-		}},
-	}
-}
-
-func killServer(_ context.Context, s *Scene) error    { return s.Server.Kill() }
-func startServer(ctx context.Context, s *Scene) error { return s.Server.Start(ctx) }
-func dropReplies(_ context.Context, s *Scene) error   { s.Server.Proxy().DropReplies(); return nil }
-func healWire(_ context.Context, s *Scene) error      { s.Server.Proxy().Heal(); return nil }

@@ -357,6 +357,9 @@ func (c *checker) judgeCall(op string, o *call) {
 			c.broken(NoGhost, "%s arrived, and is not committed", op)
 		}
 	}
+	if lag := seconds(o.arrived - o.okAt); c.expect.Lag > 0 && o.ok && o.arrived >= 0 && lag > c.expect.Lag {
+		c.broken(Live, "%s arrived %.1f s after its acknowledgement, want at most %.0f s", op, lag, c.expect.Lag)
+	}
 	if committed && o.arrived < 0 {
 		if o.letter {
 			return // accounted for

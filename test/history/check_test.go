@@ -119,6 +119,9 @@ func TestCheck(t *testing.T) {
 			at(1, begin), at(2, invoke("1", "a")), at(3, ok("1", 1)), at(4, heal), at(40_000, tapped("1", "a", 1)),
 			at(50_000, entry("1", "a", 1)), at(50_000, total("a", 1)), at(50_000, outbox(0, 0)),
 		}, broken: []string{Live}},
+		{name: "I7 too late at any time", expect: Expect{Lag: 5}, recs: []Record{
+			at(1, invoke("1", "a")), at(2, ok("1", 1)), at(6000, tapped("1", "a", 1)), at(6001, entry("1", "a", 1)), at(6001, total("a", 1)), at(6001, outbox(0, 0)),
+		}, broken: []string{Live}},
 		{name: "I8 goroutines stay", expect: Expect{Settle: true}, recs: []Record{
 			{Kind: Status, Name: "p1", Ready: true, Live: true, Gauges: map[string]int{"go_goroutines": 40}},
 			{Kind: Status, Name: "p1", Ready: true, Live: true, Gauges: map[string]int{"go_goroutines": 90}},

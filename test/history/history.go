@@ -78,6 +78,8 @@ type Expect struct {
 	Dead bool `json:"dead,omitempty"`
 	// Recover is how long after a heal everything acknowledged before may take to arrive, in seconds.
 	Recover float64 `json:"recover,omitempty"`
+	// Lag is how long any event may take from its acknowledgement to its arrival, in seconds; 0: as long as it takes.
+	Lag float64 `json:"lag,omitempty"`
 	// Settle bounds what is left of a fault in the processes: gauges of the last status against the first.
 	Settle bool `json:"settle,omitempty"`
 

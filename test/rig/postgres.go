@@ -9,12 +9,18 @@ import (
 )
 
 // StartPostgres starts a private PostgreSQL with an empty database. fsync is on, as in production.
-func StartPostgres(ctx context.Context) (*Server, error) { return startPostgres(ctx, false) }
+func StartPostgres(ctx context.Context) (*Server, error) { return startPostgres(ctx, false, 0) }
 
 // StartPostgresTLS starts one that takes TLS and SecureUser with a password only.
-func StartPostgresTLS(ctx context.Context) (*Server, error) { return startPostgres(ctx, true) }
+func StartPostgresTLS(ctx context.Context) (*Server, error) { return startPostgres(ctx, true, 0) }
 
-func startPostgres(ctx context.Context, secure bool) (*Server, error) {
+// StartPostgresOn is StartPostgres with its data on a disk of its own, of so many bytes, which a test can fill: Dir()/data
+// is a file system in memory. Only root may mount one.
+func StartPostgresOn(ctx context.Context, bytes int64) (*Server, error) {
+	return startPostgres(ctx, false, bytes)
+}
+
+func startPostgres(ctx context.Context, secure bool, disk int64) (*Server, error) {
 	bin, err := postgresBin()
 	if err != nil {
 		return nil, err
@@ -27,6 +33,15 @@ func startPostgres(ctx context.Context, secure bool) (*Server, error) {
 		return nil, errors.Join(err, s.Stop())
 	}
 	data := filepath.Join(s.dir, "data")
+	if disk > 0 {
+		if err := mountMemory(data, disk); err != nil {
+			return nil, errors.Join(err, s.Stop())
+		}
+		s.unmount = func() error { return unmount(data) }
+		if err := giveTo(data, postgresUser); err != nil {
+			return nil, errors.Join(err, s.Stop())
+		}
+	}
 	err = run(ctx, command{
 		path: filepath.Join(bin, "initdb"), user: postgresUser, env: []string{"LC_ALL=C.UTF-8"},
 		args: []string{"-D", data, "-U", "svcgen", "--auth=trust", "--encoding=UTF8", "--no-sync"},

@@ -40,6 +40,7 @@ type Server struct {
 	dir     string
 	command command // starts the server on data that is already prepared
 	keeper  *keeper
+	unmount func() error // nil unless its data is on a disk of its own
 
 	mu   sync.Mutex
 	proc *process
@@ -96,6 +97,10 @@ func (s *Server) Stop() error {
 	var err error
 	if s.proc != nil {
 		err = s.proc.stop()
+	}
+	if s.unmount != nil {
+		err = errors.Join(err, s.unmount())
+		s.unmount = nil
 	}
 	return errors.Join(err, s.proxy.Close(), os.RemoveAll(s.dir), s.keeper.close())
 }

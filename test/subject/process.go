@@ -246,6 +246,16 @@ func (l *Log) Write(b []byte) (int, error) {
 
 // Find returns the first line with the message msg and with each of parts.
 func (l *Log) Find(msg string, parts ...string) []byte {
+	if lines := l.all(msg, parts); len(lines) > 0 {
+		return lines[0]
+	}
+	return nil
+}
+
+// Count is how many lines there are with the message msg and each of parts.
+func (l *Log) Count(msg string, parts ...string) int { return len(l.all(msg, parts)) }
+
+func (l *Log) all(msg string, parts []string) (found [][]byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 next:
@@ -255,9 +265,9 @@ next:
 				continue next
 			}
 		}
-		return line
+		found = append(found, line)
 	}
-	return nil
+	return found
 }
 
 // Tail is the last n lines.

@@ -340,3 +340,24 @@ func TestOnlyDurableRows(t *testing.T) {
 		t.Errorf("%d rows after the crash; a relay would have published what never happened", n)
 	}
 }
+
+// TestClockSetBack: when the database's clock is set back, leases and relays from the time before hold nobody up.
+func TestClockSetBack(t *testing.T) {
+	for _, tt := range []struct{ name, owner string }{{"of a relay that is gone", "'gone'"}, {"given up", "NULL"}} {
+		t.Run(tt.name, func(t *testing.T) {
+			db := migrated(t, testConfig(rig.MySQL(t)))
+			for _, q := range []string{
+				"UPDATE outbox_lease SET owner = " + tt.owner + ", expires_at = UTC_TIMESTAMP(6) + INTERVAL 1 DAY",
+				"INSERT INTO outbox_relay (id, seen_at) VALUES ('gone', UTC_TIMESTAMP(6) + INTERVAL 1 DAY)",
+			} {
+				if _, err := db.Pool().ExecContext(t.Context(), q); err != nil {
+					t.Fatal(err)
+				}
+			}
+			leases, err := db.Queue().Lease(t.Context(), "r", time.Minute)
+			if err != nil || len(leases) != outbox.Shards {
+				t.Errorf("got %d leases, %v", len(leases), err)
+			}
+		})
+	}
+}

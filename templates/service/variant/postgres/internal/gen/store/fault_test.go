@@ -440,3 +440,24 @@ func TestPoolerUntold(t *testing.T) {
 		})
 	}
 }
+
+// TestClockSetBack: when the database's clock is set back, leases and relays from the time before hold nobody up.
+func TestClockSetBack(t *testing.T) {
+	for _, tt := range []struct{ name, owner string }{{"of a relay that is gone", "'gone'"}, {"given up", "NULL"}} {
+		t.Run(tt.name, func(t *testing.T) {
+			db := migrated(t, testConfig(rig.Postgres(t)))
+			for _, q := range []string{
+				"UPDATE outbox_lease SET owner = " + tt.owner + ", expires_at = now() + interval '1 day'",
+				"INSERT INTO outbox_relay (id, seen_at) VALUES ('gone', now() + interval '1 day')",
+			} {
+				if _, err := db.Pool().Exec(t.Context(), q); err != nil {
+					t.Fatal(err)
+				}
+			}
+			leases, err := db.Queue().Lease(t.Context(), "r", time.Minute)
+			if err != nil || len(leases) != outbox.Shards {
+				t.Errorf("got %d leases, %v", len(leases), err)
+			}
+		})
+	}
+}
