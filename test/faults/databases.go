@@ -197,49 +197,37 @@ func exhaustPool(ctx context.Context, s *Scene) error {
 	return nil
 }
 
-// exhaustServer takes every connection the server has, and ends those of the service.
+// exhaustServer takes every connection that the server has, those of the service too, and keeps them for a while.
 func exhaustServer(ctx context.Context, s *Scene) error {
 	s.Begin()
 	hog, err := sql.Open("pgx", s.DB.direct)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = hog.Close() }() // mostly closed below
-	refused := error(nil)
-	err = s.Until(ctx, 30*time.Second, "the server refuses connections", func(ctx context.Context) error {
-		for refused == nil {
-			if _, refused = hog.Conn(ctx); refused == nil {
-				return errors.New("there is another one")
-			}
+	defer func() { _ = hog.Close() }() // closed below
+	s.DB.server.Proxy().Cut()
+	// What the service lets go of is free a moment later.
+	var refused error
+	for times := 0; times < 3; {
+		if _, refused = hog.Conn(ctx); refused == nil {
+			times = 0
+			continue
 		}
-		return nil
-	})
-	if err != nil {
+		times++
+		if err := s.For(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	s.DB.server.Proxy().Heal()
+	if err := s.For(ctx, 2*time.Second); err != nil {
 		return err
 	}
 	s.Seen("%v", refused)
-	// What is freed here is taken by whoever comes first; hogs try as well.
-	if _, err := s.DB.disconnectService(ctx); err != nil {
-		return err
-	}
-	for range 20 {
-		if err := s.For(ctx, 100*time.Millisecond); err != nil {
-			return err
-		}
-		_, _ = hog.Conn(ctx) // refused or not, one less is left
-	}
 	if err := hog.Close(); err != nil {
 		return err
 	}
 	s.Heal()
 	return nil
-}
-
-// disconnectService ends the connections that came through the proxy, by cutting them there.
-func (d *database) disconnectService(context.Context) (int, error) {
-	n := d.server.Proxy().Links()
-	d.server.Proxy().Reset()
-	return n, nil
 }
 
 // fillDisk leaves the server no byte on its disk. It may go down over that; then it is started when there is room.

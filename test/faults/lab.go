@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -37,35 +38,78 @@ const smallDisk = 300 << 20
 type Lab struct {
 	dir string
 
-	mu            sync.Mutex
-	postgres      *rig.Server
-	mysql         *rig.Server
-	smallPostgres *rig.Server
-	brokers       map[string]*broker
-	builds        map[string]*build
-	closers       []func() error
+	postgres, smallPostgres, mysql lazy[*rig.Server]
+
+	mu      sync.Mutex
+	brokers map[string]*lazy[*broker]
+	builds  map[string]*lazy[*build]
+	closers []func() error
+}
+
+// lazy is made when it is first asked for, by whoever asks first.
+type lazy[T any] struct {
+	once  sync.Once
+	value T
+	err   error
+}
+
+func (l *lazy[T]) get(create func() (T, error)) (T, error) {
+	l.once.Do(func() { l.value, l.err = create() })
+	return l.value, l.err
 }
 
 // NewLab makes a lab that keeps its files in dir.
 func NewLab(dir string) *Lab {
-	return &Lab{dir: dir, brokers: map[string]*broker{}, builds: map[string]*build{}}
+	return &Lab{dir: dir, brokers: map[string]*lazy[*broker]{}, builds: map[string]*lazy[*build]{}}
 }
 
 // Close stops all servers.
 func (l *Lab) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, b := range l.brokers {
-		if b.tap != nil {
-			b.tap.Close()
-		}
-	}
 	var errs []error
-	for _, c := range l.closers {
+	for _, c := range slices.Backward(l.closers) {
 		errs = append(errs, c())
 	}
 	return errors.Join(errs...)
 }
+
+func (l *Lab) onClose(f func() error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closers = append(l.closers, f)
+}
+
+// Prepare starts and builds, all at once, what faults will need.
+func (l *Lab) Prepare(ctx context.Context, faults []Fault) error {
+	var servers sync.WaitGroup
+	var errs errorList
+	for _, f := range faults {
+		servers.Go(func() { _, err := l.broker(ctx, f.Stack.Broker, max(f.Nodes, 1)); errs.add(err) })
+		servers.Go(func() { _, err := l.server(ctx, f); errs.add(err) })
+	}
+	// One after the other: the first one compiles what all of them share.
+	for _, f := range faults {
+		_, err := l.build(ctx, f.Stack, f.Patches)
+		errs.add(err)
+	}
+	servers.Wait()
+	return errs.err()
+}
+
+// errorList collects errors of goroutines.
+type errorList struct {
+	mu   sync.Mutex
+	list []error
+}
+
+func (e *errorList) add(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.list = append(e.list, err)
+}
+
+func (e *errorList) err() error { return errors.Join(e.list...) }
 
 // build is a service that can be run.
 type build struct {
@@ -76,25 +120,25 @@ type build struct {
 // build emits, patches and compiles the service for a stack, once for the same patches.
 func (l *Lab) build(ctx context.Context, stack workload.Stack, patches []subject.Patch) (*build, error) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	name := fmt.Sprintf("%v %v", stack, patches)
-	if b := l.builds[name]; b != nil {
-		return b, nil
+	b := l.builds[name]
+	if b == nil {
+		b = &lazy[*build]{}
+		l.builds[name] = b
 	}
 	dir := filepath.Join(l.dir, fmt.Sprintf("tally%d", len(l.builds)))
-	tree, err := workload.Emit(ctx, dir, stack, topic)
-	if err != nil {
-		return nil, err
-	}
-	if err := tree.Apply(patches...); err != nil {
-		return nil, err
-	}
-	b := &build{tree: tree, bin: dir + ".bin"}
-	if err := tree.Build(ctx, b.bin); err != nil {
-		return nil, err
-	}
-	l.builds[name] = b
-	return b, nil
+	l.mu.Unlock()
+	return b.get(func() (*build, error) {
+		tree, err := workload.Emit(ctx, dir, stack, topic)
+		if err != nil {
+			return nil, err
+		}
+		if err := tree.Apply(patches...); err != nil {
+			return nil, err
+		}
+		b := &build{tree: tree, bin: dir + ".bin"}
+		return b, tree.Build(ctx, b.bin)
+	})
 }
 
 // broker is a broker with the tap that reads it all along. Runs take turns to listen.
@@ -124,34 +168,62 @@ func (b *broker) hear(m tap.Message) {
 // broker starts a broker of a kind, with so many nodes.
 func (l *Lab) broker(ctx context.Context, kind string, nodes int) (*broker, error) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	name := fmt.Sprint(kind, nodes)
-	if b := l.brokers[name]; b != nil {
-		return b, nil
+	started := l.brokers[name]
+	if started == nil {
+		started = &lazy[*broker]{}
+		l.brokers[name] = started
 	}
-	b := &broker{}
-	var err error
+	l.mu.Unlock()
+	return started.get(func() (*broker, error) { return l.startBroker(ctx, kind, nodes) })
+}
+
+func (l *Lab) startBroker(ctx context.Context, kind string, nodes int) (b *broker, err error) {
+	b = &broker{}
 	switch kind {
 	case "rabbitmq":
 		if b.rabbit, err = rig.StartRabbitMQ(ctx); err != nil {
 			return nil, err
 		}
-		l.closers = append(l.closers, b.rabbit.Stop)
+		l.onClose(b.rabbit.Stop)
 		b.tap, err = tap.RabbitMQ(ctx, b.rabbit.URL(), topic, b.hear)
 	case "kafka":
 		if b.kafka, err = rig.StartKafka(ctx, nodes); err != nil {
 			return nil, err
 		}
-		l.closers = append(l.closers, b.kafka.Stop)
+		l.onClose(b.kafka.Stop)
 		b.tap, err = tap.Kafka(ctx, strings.Split(b.kafka.Brokers(), ","), topic, tap.Topic{Partitions: 6, Replication: int16(nodes)}, b.hear)
 	default:
-		return nil, fmt.Errorf("nobody knows how to start %q", kind)
+		err = fmt.Errorf("nobody knows how to start %q", kind)
 	}
 	if err != nil {
 		return nil, err
 	}
-	l.brokers[name] = b
+	l.onClose(func() error {
+		b.tap.Close()
+		return nil
+	})
 	return b, nil
+}
+
+// server starts the database server of a fault; nil for SQLite, which needs none.
+func (l *Lab) server(ctx context.Context, f Fault) (*rig.Server, error) {
+	where, start := &l.postgres, rig.StartPostgres
+	switch {
+	case f.Stack.Database == "sqlite":
+		return nil, nil
+	case f.Stack.Database == "mysql":
+		where, start = &l.mysql, rig.StartMySQL
+	case f.SmallDisk:
+		where, start = &l.smallPostgres, func(ctx context.Context) (*rig.Server, error) { return rig.StartPostgresOn(ctx, smallDisk) }
+	}
+	return where.get(func() (*rig.Server, error) {
+		s, err := start(ctx)
+		if err == nil {
+			l.onClose(s.Stop)
+		}
+		return s, err
+	})
 }
 
 // database is an empty database of one run.
@@ -165,59 +237,32 @@ type database struct {
 
 // database makes one on the lab's server.
 func (l *Lab) database(ctx context.Context, f Fault, b *build) (*database, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	s, err := l.server(ctx, f)
+	if err != nil {
+		return nil, err
+	}
 	name := rig.Unique("t")
-	stack := f.Stack
-	d := &database{kind: stack.Database}
+	d := &database{kind: f.Stack.Database, server: s}
 	create := "CREATE DATABASE " + name
-	switch stack.Database {
+	switch d.kind {
 	case "postgres":
-		where, start := &l.postgres, rig.StartPostgres
-		if f.SmallDisk {
-			where, start = &l.smallPostgres, func(ctx context.Context) (*rig.Server, error) { return rig.StartPostgresOn(ctx, smallDisk) }
-		}
-		s, err := l.server(ctx, where, start)
-		if err != nil {
-			return nil, err
-		}
-		d.server = s
 		d.direct, d.wire = postgresURL(s.URL(), name), postgresURL(s.ProxyURL(), name)
-		if err := execOn(ctx, "pgx", s.URL(), create); err != nil {
-			return nil, err
-		}
+		err = execOn(ctx, "pgx", s.URL(), create)
 	case "mysql":
-		s, err := l.server(ctx, &l.mysql, rig.StartMySQL)
-		if err != nil {
-			return nil, err
-		}
-		d.server = s
 		d.direct, d.wire = mysqlDSN(s.URL(), name), mysqlDSN(s.ProxyURL(), name)
-		if err := execOn(ctx, "mysql", s.URL(), create); err != nil {
-			return nil, err
-		}
+		err = execOn(ctx, "mysql", s.URL(), create)
 	case "sqlite":
 		d.direct = filepath.Join(l.dir, name+".db")
 		d.wire = d.direct
 	}
+	if err != nil {
+		return nil, err
+	}
 	if _, err := b.tree.Command(ctx, b.bin, b.tree.Env("DATABASE_URL="+d.direct), "migrate"); err != nil {
 		return nil, err
 	}
-	var err error
-	d.DB, err = workload.Open(stack, d.direct)
+	d.DB, err = workload.Open(f.Stack, d.direct)
 	return d, err
-}
-
-func (l *Lab) server(ctx context.Context, s **rig.Server, start func(context.Context) (*rig.Server, error)) (*rig.Server, error) {
-	if *s == nil {
-		started, err := start(ctx)
-		if err != nil {
-			return nil, err
-		}
-		*s = started
-		l.closers = append(l.closers, started.Stop)
-	}
-	return *s, nil
 }
 
 func postgresURL(server, name string) string {
@@ -258,11 +303,7 @@ func (l *Lab) Run(ctx context.Context, f Fault, seed uint64, path string) (*hist
 	if err = errors.Join(err, file.Close()); err != nil {
 		return nil, fmt.Errorf("%s (seed %d): %w", f.Name, seed, err)
 	}
-	if file, err = os.Open(path); err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }() // read only
-	return history.Check(file)
+	return check(path)
 }
 
 // runLimit is how long a run may take; most take ten seconds.

@@ -12,6 +12,7 @@ func processFaults() []Fault {
 	rolling := unnoticed(history.BiteSeen)
 	faults := []Fault{
 		{Name: "service-kill", Stack: pgRabbit, Replicas: 2, Expect: gate(history.BiteDeath), Inflict: killService},
+		{Name: "sqlite-service-kill", Stack: sqliteRabbit, Expect: gate(history.BiteDeath, history.BiteFailed), Inflict: killService},
 		{Name: "service-pause", Stack: pgRabbit, Replicas: 2, Expect: gate(history.BiteFailed), Inflict: pauseService},
 		{Name: "service-scale", Stack: pgRabbit, Expect: rolling, Inflict: scale},
 		{Name: "service-rolling-restart", Stack: pgRabbit, Replicas: 2, Expect: rolling, Inflict: restartAll},

@@ -46,6 +46,7 @@ type Scene struct {
 	Load   *workload.Load
 
 	lab    *Lab
+	name   string // of the fault under way
 	build  *build
 	broker *broker
 	rec    *history.Recorder
@@ -108,9 +109,23 @@ var brokerSettings = map[string][]string{
 }
 
 // record runs f and writes its history.
-func (l *Lab) record(ctx context.Context, f Fault, seed uint64, out io.Writer) (err error) {
+func (l *Lab) record(ctx context.Context, f Fault, seed uint64, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, runLimit)
 	defer cancel()
+	return l.play(ctx, f, seed, rate, out, func(ctx context.Context, s *Scene) error {
+		if err := s.Succeed(ctx, before); err != nil {
+			return err
+		}
+		if err := f.Inflict(ctx, s); err != nil {
+			return err
+		}
+		return s.Succeed(ctx, after)
+	})
+}
+
+// play starts the service of f and a load of so many calls a second, does what is to be done, and waits for the end of
+// all that was begun.
+func (l *Lab) play(ctx context.Context, f Fault, seed uint64, rate int, out io.Writer, do inflict) (err error) {
 	s, err := l.scene(ctx, f, seed, out)
 	if err != nil {
 		return err
@@ -127,13 +142,7 @@ func (l *Lab) record(ctx context.Context, f Fault, seed uint64, out io.Writer) (
 	}
 	defer s.Load.Stop()
 	s.use()
-	if err := s.Succeed(ctx, before); err != nil {
-		return err
-	}
-	if err := f.Inflict(ctx, s); err != nil {
-		return err
-	}
-	if err := s.Succeed(ctx, after); err != nil {
+	if err := do(ctx, s); err != nil {
 		return err
 	}
 	s.Load.Stop()
@@ -142,7 +151,7 @@ func (l *Lab) record(ctx context.Context, f Fault, seed uint64, out io.Writer) (
 
 func (l *Lab) scene(ctx context.Context, f Fault, seed uint64, out io.Writer) (*Scene, error) {
 	s := &Scene{
-		Fault: f, Rand: rand.New(rand.NewPCG(seed, 1)), lab: l, prefix: rig.Unique("r"), dir: l.dir,
+		Fault: f, Rand: rand.New(rand.NewPCG(seed, 1)), lab: l, name: f.Name, prefix: rig.Unique("r"), dir: l.dir,
 		arrived: map[string]bool{}, lastTap: time.Now(),
 	}
 	var err error
@@ -313,10 +322,10 @@ func (s *Scene) Resume(p *Process) error {
 }
 
 // Begin says that the fault begins, Seen that it was seen to bite, Heal that what it hit answers again.
-func (s *Scene) Begin() { s.rec.Add(history.Record{Kind: history.Begin, Name: s.Fault.Name}) }
-func (s *Scene) Heal()  { s.rec.Add(history.Record{Kind: history.Heal, Name: s.Fault.Name}) }
+func (s *Scene) Begin() { s.rec.Add(history.Record{Kind: history.Begin, Name: s.name}) }
+func (s *Scene) Heal()  { s.rec.Add(history.Record{Kind: history.Heal, Name: s.name}) }
 func (s *Scene) Seen(format string, args ...any) {
-	s.rec.Add(history.Record{Kind: history.Seen, Name: s.Fault.Name, Text: fmt.Sprintf(format, args...)})
+	s.rec.Add(history.Record{Kind: history.Seen, Name: s.name, Text: fmt.Sprintf(format, args...)})
 }
 
 // For lets the fault last.

@@ -12,9 +12,10 @@ import (
 
 // The stacks that faults are done to.
 var (
-	pgRabbit    = workload.Stack{Database: "postgres", Broker: "rabbitmq"}
-	pgKafka     = workload.Stack{Database: "postgres", Broker: "kafka"}
-	mysqlRabbit = workload.Stack{Database: "mysql", Broker: "rabbitmq"}
+	pgRabbit     = workload.Stack{Database: "postgres", Broker: "rabbitmq"}
+	pgKafka      = workload.Stack{Database: "postgres", Broker: "kafka"}
+	sqliteRabbit = workload.Stack{Database: "sqlite", Broker: "rabbitmq"}
+	mysqlRabbit  = workload.Stack{Database: "mysql", Broker: "rabbitmq"}
 )
 
 // Table lists the faults in the order they are run: those that share servers and builds stand together.

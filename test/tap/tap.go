@@ -185,6 +185,7 @@ func Bind(ch *amqp.Channel, exchange string) error {
 
 func fromRabbitMQ(d amqp.Delivery) Message {
 	m := Message{Type: d.Type, ID: d.MessageId, Body: d.Body, Headers: map[string]string{
+		"type":        d.Type,
 		"routing key": d.RoutingKey, "content-type": d.ContentType, "app": d.AppId,
 	}}
 	for name, value := range d.Headers {

@@ -18,7 +18,7 @@ import (
 	"path"
 	"strings"
 
-	_ "github.com/go-sql-driver/mysql" // registers the driver "mysql"
+	"github.com/go-sql-driver/mysql"
 	_ "github.com/jackc/pgx/v5/stdlib" // registers the driver "pgx"
 	_ "modernc.org/sqlite"             // registers the driver "sqlite"
 
@@ -80,7 +80,16 @@ func Open(stack Stack, target string) (*sql.DB, error) {
 	case "postgres":
 		return sql.Open("pgx", target)
 	case "mysql":
-		return sql.Open("mysql", target)
+		config, err := mysql.ParseDSN(target)
+		if err != nil {
+			return nil, err
+		}
+		config.Logger = &mysql.NopLogger{} // that the server was killed is no news
+		connector, err := mysql.NewConnector(config)
+		if err != nil {
+			return nil, err
+		}
+		return sql.OpenDB(connector), nil
 	case "sqlite":
 		return sql.Open("sqlite", "file:"+(&url.URL{Path: target}).EscapedPath()+"?_pragma=busy_timeout(5000)&_pragma=query_only(1)")
 	}
