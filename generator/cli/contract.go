@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,17 +22,13 @@ import (
 type promised struct {
 	old    *contract.Contract // nil where an svcgen that kept none made the tree
 	now    contract.Contract
+	same   bool // nothing is another than it was, and there is nothing to compare
 	before *descriptorpb.FileDescriptorSet
 	after  *descriptorpb.FileDescriptorSet
 }
 
 func readPromised(tree *reconcile.Tree, out *generator.Output) (promised, error) {
 	p := promised{now: contract.Of(out.Service), before: &descriptorpb.FileDescriptorSet{}, after: &descriptorpb.FileDescriptorSet{}}
-	if f, ok := out.Files.Get(contract.Descriptors); ok {
-		if err := proto.Unmarshal(f.Content, p.after); err != nil {
-			return p, fmt.Errorf("read the new descriptors: %w", err)
-		}
-	}
 	text, err := fs.ReadFile(tree.FS(), contract.File)
 	if errors.Is(err, fs.ErrNotExist) {
 		return p, nil
@@ -48,12 +45,20 @@ func readPromised(tree *reconcile.Tree, out *generator.Output) (promised, error)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return p, err
 	}
+	p.old = &old
+	descriptors, _ := out.Files.Get(contract.Descriptors)
+	promises, _ := out.Files.Get(contract.File)
+	if p.same = bytes.Equal(set, descriptors.Content) && bytes.Equal(text, promises.Content); p.same {
+		return p, nil
+	}
+	if err := proto.Unmarshal(descriptors.Content, p.after); err != nil {
+		return p, fmt.Errorf("read the new descriptors: %w", err)
+	}
 	if err := proto.Unmarshal(set, p.before); err != nil && goedit.ConflictMarker(set) > 0 {
 		p.before = nil // git has joined what it must not
 	} else if err != nil {
 		return p, &failure{exitFailed, diag.List{{Pos: diag.Pos{File: contract.Descriptors}, Message: "cannot be read", Hint: restore}}}
 	}
-	p.old = &old
 	return p, nil
 }
 
@@ -72,7 +77,7 @@ func (p promised) evolution(renames []string) (evolve.Plan, error) {
 
 // breaks compares the contracts. The first list is for a person to know; a run is refused for the second.
 func (p promised) breaks(out *generator.Output, allowed bool) (changes []drift.Change, known, refused diag.List, err error) {
-	if p.old == nil {
+	if p.old == nil || p.same {
 		return nil, nil, nil, nil
 	}
 	if p.before == nil {

@@ -120,7 +120,9 @@ func editedFailure(e *reconcile.EditedError) *failure {
 }
 
 // diff is the unified diff of one action: from what is there to what svcgen would write.
-func diff(action reconcile.Action) string { return merge.Unified(action.Path, action.Old, action.New) }
+func diff(action reconcile.Action) string {
+	return merge.Unified(action.Path, action.Old, action.After())
+}
 
 // reportBug says what to report, and where.
 func (a *app) reportBug(message string, stack []byte) {

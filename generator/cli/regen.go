@@ -13,6 +13,7 @@ import (
 	"github.com/svcgen/svcgen/generator"
 	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/drift"
+	"github.com/svcgen/svcgen/generator/fileset"
 	"github.com/svcgen/svcgen/generator/manifest"
 	"github.com/svcgen/svcgen/generator/reconcile"
 )
@@ -100,7 +101,11 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 			return a.report(report{Status: nothingToDo, Dir: dir, changes: &reconcile.Changes{Unchanged: len(lock.Files)}}, f.json)
 		}
 	}
-	out, err := generator.Generate(cmd.Context(), generator.Input{Manifest: filepath.Join(dir, manifest.FileName), Version: a.version, Limits: f.maxProto.limits()})
+	in := generator.Input{Manifest: filepath.Join(dir, manifest.FileName), Version: a.version, Limits: f.maxProto.limits()}
+	if !f.check { // a check takes nothing from earlier runs
+		in.Made = tree.Made(program)
+	}
+	out, err := generator.Generate(cmd.Context(), in)
 	if err != nil {
 		return err
 	}
@@ -146,14 +151,16 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 			return err
 		}
 		changes.Notes = append(changes.Notes, broken...)
-		remember(tree, program)
+		remember(tree, program, out.Files)
 	}
 	return a.done(dir, f, contract, changes)
 }
 
 // remember makes the next run with nothing to do a fast one. Only a run that has written anyway does it: one with
 // nothing to do touches nothing. Where it fails, this run has still done what it was asked for.
-func remember(tree *reconcile.Tree, program reconcile.Program) { _ = tree.Remember(program) }
+func remember(tree *reconcile.Tree, program reconcile.Program, set *fileset.Set) {
+	_ = tree.Remember(program, set)
+}
 
 // findTree is the folder with svcgen.lock, dir or the nearest one around it.
 func findTree(dir string) (string, error) {

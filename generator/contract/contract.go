@@ -94,12 +94,7 @@ func Of(s *ir.Service) Contract {
 			at[f.Go.ImportPath] = i
 			c.Messages = append(c.Messages, Package{Path: f.Go.ImportPath})
 		}
-		for _, m := range f.Descriptor.GetMessageType() {
-			c.Messages[i].Types = append(c.Messages[i].Types, m.GetName())
-		}
-		for _, e := range f.Descriptor.GetEnumType() {
-			c.Messages[i].Types = append(c.Messages[i].Types, e.GetName())
-		}
+		c.Messages[i].Types = append(c.Messages[i].Types, f.Types...)
 	}
 	return c
 }

@@ -40,7 +40,11 @@ func notCleared(err error) error {
 }
 
 func (t *Tree) applyLocked(set *fileset.Set, opt Options) (*Changes, error) {
-	if err := t.recoverLocked(); err != nil {
+	begin := t.recoverLocked
+	if t.fresh {
+		begin = t.forget // it had not begun, or something would be there
+	}
+	if err := begin(); err != nil {
 		return nil, err
 	}
 	changes, err := t.Plan(set, opt)
@@ -78,16 +82,16 @@ func (t *Tree) stage(writes []write) ([]entry, error) {
 			continue
 		}
 		e.Stage = path.Join(stageDir, fmt.Sprintf("%06d.new", i))
-		group.Go(func() error { return t.write(e.Stage, w.content, w.mode, w.old != "" && w.old != special) })
+		group.Go(func() error { return t.write(e.Stage, w.text(), w.mode, w.old != "" && w.old != special) })
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	return entries, t.sync(stageDir)
+	return entries, t.settle(stageDir)
 }
 
-// write makes a new file that survives a crash of the machine. One that is to replace another gets its mode whatever
-// the umask says.
+// write makes a new file that survives a crash of the machine, unless the tree is fresh. One that is to replace another
+// gets its mode whatever the umask says.
 func (t *Tree) write(name string, content []byte, mode fs.FileMode, replaces bool) error {
 	f, err := t.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode.Perm())
 	if err != nil {
@@ -99,7 +103,7 @@ func (t *Tree) write(name string, content []byte, mode fs.FileMode, replaces boo
 	if err == nil {
 		_, err = f.Write(content)
 	}
-	if err == nil {
+	if err == nil && !t.fresh {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
@@ -118,7 +122,7 @@ func (t *Tree) commit(entries []entry) error {
 		err = t.root.Rename(staged, journalName)
 	}
 	if err == nil {
-		err = t.sync(stateDir)
+		err = t.settle(stateDir)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("write journal: %w", err), t.forget())
@@ -267,6 +271,14 @@ func (t *Tree) prune(entries []entry, which func(entry) bool) {
 	}
 }
 
+// settle makes what happened to the names in folder survive a crash of the machine, unless the tree is fresh.
+func (t *Tree) settle(folder string) error {
+	if t.fresh {
+		return nil
+	}
+	return t.sync(folder)
+}
+
 // syncFolders makes the renames survive a crash of the machine.
 func (t *Tree) syncFolders(entries []entry) error {
 	folders := map[string]bool{}
@@ -279,7 +291,7 @@ func (t *Tree) syncFolders(entries []entry) error {
 	group.SetLimit(writers)
 	for folder := range folders {
 		group.Go(func() error {
-			err := t.sync(folder)
+			err := t.settle(folder)
 			if errors.Is(err, fs.ErrNotExist) {
 				return nil
 			}

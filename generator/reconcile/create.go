@@ -69,6 +69,7 @@ func CreateTree(dir string, set *fileset.Set, opt Options) (changes *Changes, er
 	if err != nil {
 		return nil, err
 	}
+	tree.fresh = true
 	defer func() { err = errors.Join(err, tree.Close()) }()
 	changes, err = tree.Apply(set, opt)
 	if err != nil {
@@ -106,7 +107,7 @@ func Creates(set *fileset.Set) *Changes {
 	changes := &Changes{}
 	for _, f := range set.Files() {
 		if !strings.HasPrefix(f.Path, stateDir+"/") {
-			changes.act(Action{Path: f.Path, Op: Create, Owner: f.Owner, New: f.Content})
+			changes.act(Action{Path: f.Path, Op: Create, Owner: f.Owner, New: f.Content, packed: f.Packed})
 		}
 	}
 	return changes

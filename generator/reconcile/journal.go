@@ -208,7 +208,7 @@ func (t *Tree) forget() error {
 		if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-	} else if err := t.sync(stateDir); err != nil {
+	} else if err := t.settle(stateDir); err != nil {
 		return err
 	}
 	return t.root.RemoveAll(stageDir)

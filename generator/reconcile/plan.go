@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
-	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/mod/modfile"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/svcgen/svcgen/generator/evolve"
 	"github.com/svcgen/svcgen/generator/fileset"
@@ -104,15 +104,15 @@ func (e *NewerError) Error() string {
 
 // read looks at every file that a decision may need.
 func (p *planner) read(set *fileset.Set) error {
-	names := make([]string, 0, len(p.old.Files))
+	names := make(map[string]string, len(p.old.Files)) // none has to be there
 	add := func(name string, owner fileset.Owner) {
-		names = append(names, name)
+		names[name] = ""
 		if owner == fileset.Merged {
-			names = append(names, name+PendingSuffix)
+			names[name+PendingSuffix] = ""
 		}
 		if entry := p.old.Files[name]; entry.Owner == fileset.Merged {
 			for _, hash := range entry.Hashes {
-				names = append(names, baseName(hash))
+				names[baseName(hash)] = ""
 			}
 		}
 	}
@@ -124,23 +124,21 @@ func (p *planner) read(set *fileset.Set) error {
 			add(name, entry.Owner)
 		}
 	}
-	at := make([]found, len(names))
-	var group errgroup.Group
-	group.SetLimit(2 * runtime.GOMAXPROCS(0))
-	for i, name := range names {
-		group.Go(func() (err error) {
-			at[i], err = p.tree.look(name)
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
 	p.disk = make(map[string]found, len(names))
-	for i, name := range names {
-		p.disk[name] = at[i]
-	}
-	return nil
+	var mu sync.Mutex
+	return p.tree.eachFolder(names, func(folder *os.Root, dir string, names []string) error {
+		here := Tree{root: folder}
+		for _, base := range names {
+			f, err := here.look(base)
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			p.disk[path.Join(dir, base)] = f
+			mu.Unlock()
+		}
+		return nil
+	})
 }
 
 func (p *planner) file(f fileset.File) error {
@@ -159,7 +157,7 @@ func (p *planner) file(f fileset.File) error {
 
 // own plans a file that svcgen rewrites whenever it differs.
 func (p *planner) own(f fileset.File) error {
-	hash := Hash(f.Content)
+	hash := Hash(f.Text())
 	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{hash}}
 	disk := p.disk[f.Path]
 	switch {
@@ -169,24 +167,24 @@ func (p *planner) own(f fileset.File) error {
 	case strings.HasPrefix(f.Path, stateDir+"/"):
 		// Nobody edits what svcgen keeps for itself, or wants to read of it.
 	case !disk.exists:
-		p.changes.act(Action{Path: f.Path, Op: Create, Owner: f.Owner, New: f.Content})
+		p.changes.act(Action{Path: f.Path, Op: Create, Owner: f.Owner, New: f.Content, packed: f.Packed})
 	case p.ours(f.Path, disk):
-		p.changes.act(Action{Path: f.Path, Op: Update, Owner: f.Owner, Old: disk.content, New: f.Content})
+		p.changes.act(Action{Path: f.Path, Op: Update, Owner: f.Owner, Old: disk.content, New: f.Content, packed: f.Packed})
 	case p.opt.Overwrite || p.joined(f.Path, disk):
 		saved, err := p.rescue(f.Path, disk)
 		if err != nil {
 			return err
 		}
-		p.changes.act(Action{Path: f.Path, Op: Update, Owner: f.Owner, Note: saved, Old: disk.content, New: f.Content})
+		p.changes.act(Action{Path: f.Path, Op: Update, Owner: f.Owner, Note: saved, Old: disk.content, New: f.Content, packed: f.Packed})
 	default:
 		note := ""
 		if _, known := p.old.Files[f.Path]; !known {
 			note = NotOurs
 		}
-		p.changes.act(Action{Path: f.Path, Op: Edited, Owner: f.Owner, Note: note, Old: disk.content, New: f.Content})
+		p.changes.act(Action{Path: f.Path, Op: Edited, Owner: f.Owner, Note: note, Old: disk.content, New: f.Content, packed: f.Packed})
 		return nil
 	}
-	p.changes.put(f.Path, f.Owner, disk, f.Content, f.Mode)
+	p.changes.putFile(f, disk, hash)
 	return nil
 }
 

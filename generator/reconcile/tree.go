@@ -28,6 +28,10 @@ const PendingSuffix = ".svcgen-new"
 // paths and symbolic links say.
 type Tree struct {
 	root *os.Root
+
+	// fresh is set while the tree is made. Nothing in it is anyone's yet, and all of it can be made again, so nothing
+	// waits for the disk: a hundred files would take longer to reach it than to make.
+	fresh bool
 }
 
 // Open opens the tree at dir, which must exist.

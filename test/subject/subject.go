@@ -58,7 +58,11 @@ func Emit(ctx context.Context, dir string, input fs.FS, replace ...string) (*Tre
 	}
 	var set descriptorpb.FileDescriptorSet
 	for _, f := range out.Service.Protos {
-		set.File = append(set.File, f.Descriptor)
+		fd, err := f.Descriptor.Message()
+		if err != nil {
+			return nil, fmt.Errorf("descriptors of %s: %w", out.Service.Name, err)
+		}
+		set.File = append(set.File, fd)
 	}
 	files, err := protodesc.NewFiles(&set)
 	if err != nil {

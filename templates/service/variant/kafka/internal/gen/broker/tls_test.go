@@ -91,7 +91,7 @@ func TestCheck(t *testing.T) {
 		"KAFKA_TLS":           func(c *Config) { c.TLSCA = "ca" },
 		"KAFKA_TLS_CERT":      func(c *Config) { c.TLS, c.TLSCert = true, "c" },
 		"KAFKA_TLS_CA":        func(c *Config) { c.TLS, c.TLSCA = true, "/nowhere/at/all" },
-		"KAFKA_SASL":          func(c *Config) { c.User, c.Password = "app", "hunter2" },
+		"KAFKA_SASL":          func(c *Config) { c.SASL, c.User, c.Password = "magic", "app", "hunter2" },
 		"KAFKA_PASSWORD":      func(c *Config) { c.SASL, c.User, c.Password, c.PasswordFile = "plain", "app", "hunter2", "f" },
 		"KAFKA_PASSWORD_FILE": func(c *Config) { c.SASL, c.User, c.PasswordFile = "plain", "app", "/nowhere/at/all" },
 		"BROKER_RETRY_MIN":    func(c *Config) { c.RetryMin = 0 },
@@ -101,6 +101,16 @@ func TestCheck(t *testing.T) {
 		_, err := Open(t.Context(), cfg, testSource, nopLog())
 		if err == nil || !strings.Contains(err.Error(), "open broker: "+key+": ") || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: got %v", key, err)
+		}
+	}
+	for name, change := range map[string]func(*Config){
+		"credentials alone": func(c *Config) { c.User, c.Password = "app", "hunter2" },
+		"mechanism alone":   func(c *Config) { c.SASL = "plain" },
+	} {
+		cfg := config("localhost:9092")
+		change(&cfg)
+		if _, err := Open(t.Context(), cfg, testSource, nopLog()); err == nil || !strings.Contains(err.Error(), "go together") {
+			t.Errorf("%s: got %v", name, err)
 		}
 	}
 }

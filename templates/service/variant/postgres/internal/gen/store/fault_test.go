@@ -461,3 +461,33 @@ func TestClockSetBack(t *testing.T) {
 		})
 	}
 }
+
+// TestLeastPrivilege: a role that may change rows and nothing else is enough for requests and relay.
+func TestLeastPrivilege(t *testing.T) {
+	cfg := testConfig(rig.Postgres(t))
+	owner := migrated(t, cfg)
+	role := rig.Unique("app")
+	exec(t, owner, "CREATE ROLE "+role+" LOGIN PASSWORD 'app'; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO "+role+
+		"; GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO "+role)
+	t.Cleanup(func() {
+		if _, err := owner.pool.Exec(context.Background(), "DROP OWNED BY "+role+"; DROP ROLE "+role, pgx.QueryExecModeSimpleProtocol); err != nil {
+			t.Error(err)
+		}
+	})
+	u, err := url.Parse(cfg.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(role, "app")
+	db := open(t, testConfig(u.String()))
+	defer func() { _ = db.Close() }()
+	if err := db.InTx(t.Context(), write); err != nil {
+		t.Fatal(err)
+	}
+	if n := drain(t, db.Queue(), leaseAll(t, db.Queue(), "r")); n != 1 {
+		t.Errorf("the relay got %d rows", n)
+	}
+	if _, err := db.pool.Exec(t.Context(), "CREATE TABLE mine (id int)"); err == nil {
+		t.Error("the role may change the schema: the test proves nothing")
+	}
+}

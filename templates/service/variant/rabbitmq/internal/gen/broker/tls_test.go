@@ -104,6 +104,9 @@ func TestCheck(t *testing.T) {
 	for key, change := range map[string]func(*Config){
 		"RABBITMQ_URL":       func(c *Config) { c.URL = "http://app:hunter2@mq/" },
 		"RABBITMQ_WINDOW":    func(c *Config) { c.Window = 0 },
+		"RABBITMQ_LANES":     func(c *Config) { c.Lanes = 0 },
+		"RABBITMQ_TIMEOUT":   func(c *Config) { c.Timeout = 0 },
+		"RABBITMQ_TLS_CA":    func(c *Config) { c.URL, c.TLSCA = "amqps://mq/", "/nowhere/at/all" },
 		"RABBITMQ_HEARTBEAT": func(c *Config) { c.Heartbeat = 1 },
 		"RABBITMQ_TLS_CERT":  func(c *Config) { c.URL, c.TLSKey = "amqps://mq/", "k" },
 		"RABBITMQ_PASSWORD":  func(c *Config) { c.Password, c.PasswordFile = "hunter2", "f" },
