@@ -210,7 +210,8 @@ func (s *Scene) hear(m tap.Message) {
 	s.rec.Add(rec)
 }
 
-// Start starts one more process of the service and lets calls go to it.
+// Start starts one more process of the service and lets calls go to it. One that ended before it was ready is returned
+// with the error.
 func (s *Scene) Start(ctx context.Context, env ...string) (*Process, error) {
 	t := s.build.tree
 	vars := t.Env(append(append([]string{"DATABASE_URL=" + s.DB.wire, s.brokerSetting()}, settings...), brokerSettings[s.Fault.Stack.Broker]...)...)
@@ -226,7 +227,7 @@ func (s *Scene) Start(ctx context.Context, env ...string) (*Process, error) {
 	s.mu.Unlock()
 	s.note(p, "started")
 	if err := p.Ready(ctx); err != nil {
-		return nil, err
+		return p, err
 	}
 	s.note(p, "ready")
 	s.watchers.Go(func() { s.watchHealth(s.watching, p) })
@@ -364,7 +365,7 @@ func (s *Scene) Depth(ctx context.Context) (n int, err error) {
 
 // watchDepth writes down how many events wait, as far as the database answers.
 func (s *Scene) watchDepth(ctx context.Context) {
-	every(ctx, 250*time.Millisecond, func() {
+	every(ctx, nil, 250*time.Millisecond, func() {
 		asking, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
 		if n, err := s.Depth(asking); err == nil {
@@ -378,29 +379,27 @@ var gauges = []string{"go_goroutines", "process_open_fds"}
 
 // watchHealth writes down what a process says of itself while it is up and runs.
 func (s *Scene) watchHealth(ctx context.Context, p *Process) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() {
-		select {
-		case <-p.Ended:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	every(ctx, 200*time.Millisecond, func() {
+	every(ctx, p.Ended, 200*time.Millisecond, func() {
 		if p.hushed() {
 			return
 		}
 		asking, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
+		rec := history.Record{Kind: history.Status, Name: p.Name}
 		ready, live := p.Probe(asking, "/readyz", http.StatusOK), p.Probe(asking, "/livez", http.StatusOK)
-		values, err := p.Metrics(asking, gauges...)
-		if err != nil {
-			values = nil
+		rec.Ready, rec.Live = ready == nil, live == nil
+		if values, err := p.Metrics(asking, gauges...); err == nil {
+			rec.Gauges = values
 		}
-		rec := history.Record{Kind: history.Status, Name: p.Name, Ready: ready == nil, Live: live == nil, Gauges: values}
 		if err := errors.Join(ready, live); err != nil {
 			rec.Text = err.Error()
+			// It may have died of a failpoint and nobody knows yet.
+			select {
+			case <-p.Ended:
+				return
+			case <-time.After(time.Second):
+			case <-ctx.Done():
+			}
 		}
 		if !p.hushed() && ctx.Err() == nil { // it may have become so since
 			s.rec.Add(rec)
@@ -408,12 +407,15 @@ func (s *Scene) watchHealth(ctx context.Context, p *Process) {
 	})
 }
 
-func every(ctx context.Context, pause time.Duration, do func()) {
+// every does something until ctx or ended is done.
+func every(ctx context.Context, ended <-chan struct{}, pause time.Duration, do func()) {
 	tick := time.NewTicker(pause)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
+			return
+		case <-ended:
 			return
 		case <-tick.C:
 			do()
