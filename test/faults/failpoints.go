@@ -52,8 +52,8 @@ func Fail(name string) {
 	},
 	{
 		File: "internal/gen/store/tx.go",
-		Old:  "\tif err := begun.finish(ctx, tx.msgs); err != nil {\n",
-		New:  "\toutbox.Fail(\"committing\")\n\tif err := begun.finish(ctx, tx.msgs); err != nil {\n",
+		Old:  "\t\terr = begun.finish(ctx, tx.msgs)\n",
+		New:  "\t\toutbox.Fail(\"committing\")\n\t\terr = begun.finish(ctx, tx.msgs)\n",
 	},
 	{
 		File: "internal/gen/store/tx.go",
