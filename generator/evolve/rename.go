@@ -43,6 +43,14 @@ func ParseRename(s string) (Rename, error) {
 	return r, nil
 }
 
+// taken refuses a rename to what is declared at pos.
+func taken(r Rename, what string, pos diag.Pos) error {
+	return diag.List{{
+		Pos: pos, Message: fmt.Sprintf("--rename %s: %s is declared already", r, what),
+		Hint: "delete the one you do not want, then run it again",
+	}}
+}
+
 // checkRenames refuses what cannot be meant: a rename of a method that is still there, or to one that is not.
 func (p *Plan) checkRenames() error {
 	var errs diag.List

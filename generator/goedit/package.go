@@ -4,7 +4,6 @@
 package goedit
 
 import (
-	"bytes"
 	"errors"
 	"go/ast"
 	"go/parser"
@@ -14,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/svcgen/svcgen/generator/diag"
 )
@@ -32,8 +30,8 @@ type File struct {
 	ast  *ast.File
 }
 
-// Parse reads the Go files of one folder, keyed by path, that belong to package name, or to any if that is empty. A file that does not
-// parse is reported at its position: nothing may be decided about a package that cannot be read.
+// Parse reads the Go files of one folder, keyed by path, that belong to package name, or to any if that is empty. A
+// file that does not parse is reported at its position: nothing may be decided about a package that cannot be read.
 func Parse(name string, files map[string][]byte) (*Package, diag.List) {
 	pkg := &Package{}
 	var errs diag.List
@@ -76,7 +74,7 @@ func parseIn(fset *token.FileSet, path string, src []byte) (*File, *diag.Diagnos
 	d := &diag.Diagnostic{Pos: diag.Pos{File: path, Line: 1, Col: 1}, Message: err.Error()}
 	var list scanner.ErrorList
 	if errors.As(err, &list) && len(list) > 0 {
-		d.Pos.Line, d.Pos.Col = lineCol(src, list[0].Pos.Offset)
+		d.Pos = diag.At(path, src, list[0].Pos.Offset)
 		d.Message = list[0].Msg
 	}
 	d.Hint = "svcgen changes nothing while a file of this package does not parse"
@@ -291,20 +289,10 @@ func typeName(t ast.Expr) string {
 	return ""
 }
 
-func (f *File) pos(p token.Pos) diag.Pos {
-	line, col := lineCol(f.Src, f.offset(p))
-	return diag.Pos{File: f.Path, Line: line, Col: col}
-}
+// Pos is the place of an offset, whatever //line says.
+func (f *File) Pos(offset int) diag.Pos { return diag.At(f.Path, f.Src, offset) }
 
-// lineCol is where a byte stands, whatever //line says. Columns are in code points, as those of diag.Pos.
-func lineCol(src []byte, at int) (line, col int) {
-	before := src[:min(at, len(src))]
-	start := bytes.LastIndexByte(before, '\n') + 1
-	return bytes.Count(before, []byte("\n")) + 1, utf8.RuneCount(before[start:]) + 1
-}
-
-// Pos is the place of an offset.
-func (f *File) Pos(offset int) diag.Pos { return f.pos(f.fset.File(f.ast.FileStart).Pos(offset)) }
+func (f *File) pos(p token.Pos) diag.Pos { return f.Pos(f.offset(p)) }
 
 func (f *File) offset(p token.Pos) int { return f.fset.PositionFor(p, false).Offset }
 
