@@ -57,13 +57,12 @@ func closureKey(path string, byPath map[string]*ir.ProtoFile, prefixes map[strin
 	needed := map[string]bool{}
 	closure(path, byPath, needed)
 	h := sha256.New()
-	write := func(b []byte) { fmt.Fprintf(h, "%d:%s;", len(b), b) }
-	write([]byte(path))
+	add := func(format string, args ...any) { _, _ = fmt.Fprintf(h, format, args...) } // a hash takes everything
+	add("%q;", path)
 	for _, name := range slices.Sorted(maps.Keys(needed)) {
 		f := byPath[name]
-		write([]byte(name))
-		write(f.Descriptor)
-		fmt.Fprintf(h, "%q %q %q %t;", f.Go.ImportPath, f.Go.Name, prefixes[name], f.Generate)
+		add("%q %d:%s;", name, len(f.Descriptor), []byte(f.Descriptor))
+		add("%q %q %q %t;", f.Go.ImportPath, f.Go.Name, prefixes[name], f.Generate)
 	}
 	return "code:" + hex.EncodeToString(h.Sum(nil))
 }
