@@ -4,6 +4,7 @@
 package goedit
 
 import (
+	"bytes"
 	"errors"
 	"go/ast"
 	"go/parser"
@@ -75,7 +76,8 @@ func parseIn(fset *token.FileSet, path string, src []byte) (*File, *diag.Diagnos
 	d := &diag.Diagnostic{Pos: diag.Pos{File: path, Line: 1, Col: 1}, Message: err.Error()}
 	var list scanner.ErrorList
 	if errors.As(err, &list) && len(list) > 0 {
-		d.Pos.Line, d.Pos.Col, d.Message = list[0].Pos.Line, column(src, list[0].Pos), list[0].Msg
+		d.Pos.Line, d.Pos.Col = lineCol(src, list[0].Pos.Offset)
+		d.Message = list[0].Msg
 	}
 	d.Hint = "svcgen changes nothing while a file of this package does not parse"
 	if line := ConflictMarker(src); line > 0 {
@@ -290,15 +292,15 @@ func typeName(t ast.Expr) string {
 }
 
 func (f *File) pos(p token.Pos) diag.Pos {
-	at := f.fset.PositionFor(p, false)
-	return diag.Pos{File: f.Path, Line: at.Line, Col: column(f.Src, at)}
+	line, col := lineCol(f.Src, f.offset(p))
+	return diag.Pos{File: f.Path, Line: line, Col: col}
 }
 
-// column turns the byte column of go/token into one that counts code points, as diag.Pos does.
-func column(src []byte, at token.Position) int {
-	end := min(at.Offset, len(src))
-	start := max(end-(at.Column-1), 0)
-	return utf8.RuneCount(src[start:end]) + 1
+// lineCol is where a byte stands, whatever //line says. Columns are in code points, as those of diag.Pos.
+func lineCol(src []byte, at int) (line, col int) {
+	before := src[:min(at, len(src))]
+	start := bytes.LastIndexByte(before, '\n') + 1
+	return bytes.Count(before, []byte("\n")) + 1, utf8.RuneCount(before[start:]) + 1
 }
 
 // Pos is the place of an offset.
