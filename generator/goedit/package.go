@@ -299,6 +299,9 @@ func (f *File) pos(p token.Pos) diag.Pos {
 // lineCol is where a byte stands, whatever //line says. Columns are in code points, as those of diag.Pos.
 func lineCol(src []byte, at int) (line, col int) {
 	before := src[:min(at, len(src))]
+	if len(before) == len(src) {
+		before = bytes.TrimSuffix(before, []byte("\n")) // the end of a file is on its last line
+	}
 	start := bytes.LastIndexByte(before, '\n') + 1
 	return bytes.Count(before, []byte("\n")) + 1, utf8.RuneCount(before[start:]) + 1
 }
