@@ -6,8 +6,11 @@ SERVICE   = ./templates/service/... ./test/...
 RIG  = go run ./test/rig/cmd/rig
 TEST = go test -timeout 20m
 
+FAULT = *
+SOAK  = 2h
+
 .DEFAULT_GOAL := help
-.PHONY: help build test test-generator test-service rig generate generate-check lint bench bench-generator bench-service fuzz
+.PHONY: help build test test-generator test-service faults soak rig generate generate-check lint bench bench-generator bench-service fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,12 +22,20 @@ test: ## everything; starts real servers
 	go vet ./...
 	$(TEST) $(GENERATOR)
 	$(RIG) run -- $(TEST) -race $(SERVICE)
+	$(MAKE) faults
 
 test-generator: ## generator, its scripts, arrows, invariant, goldens built and tested
 	$(TEST) $(GENERATOR)
 
 test-service: ## the reference service under the race detector; alone, it skips what needs a server
 	$(TEST) -race $(SERVICE)
+
+faults: ## break servers and processes under a service and judge what became of its events; FAULT=kafka-* for some
+	$(RIG) install
+	$(TEST) ./test/faults -v -run TestFaults -fault '$(FAULT)'
+
+soak: ## random faults for SOAK=2h; adds a line to docs/soak.tsv
+	go run ./test/faults/cmd/faults -soak $(SOAK) -ledger docs/soak.tsv
 
 rig: ## start PostgreSQL, MariaDB, RabbitMQ and Kafka for a person, until Ctrl-C
 	$(RIG) up

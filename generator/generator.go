@@ -25,6 +25,7 @@ type Input struct {
 	Imports  []string   // further import roots, as -I takes them
 	Limits   schema.Limits
 	Version  string // of svcgen
+	Made     fileset.Made
 }
 
 // Output is a generated service.
@@ -46,13 +47,13 @@ func Generate(ctx context.Context, in Input) (*Output, error) {
 	if err := found.Err(); err != nil {
 		return nil, err
 	}
-	code, err := gogen.Generate(service.Protos, service.Module)
+	code, err := gogen.Generate(service.Protos, service.Module, in.Made)
 	if err != nil {
 		return nil, &BugError{fmt.Errorf("generate code of the protos: %w", err)}
 	}
-	modules, err := goModule(service)
+	modules, err := goModule(m, service)
 	if err != nil {
-		return nil, &BugError{err}
+		return nil, err
 	}
 	reference, err := templates.Service()
 	if err != nil {
@@ -64,7 +65,10 @@ func Generate(ctx context.Context, in Input) (*Output, error) {
 	if err != nil {
 		return nil, &BugError{err}
 	}
-	set, err := render.Files(service, files, render.Options{Reference: reference, Fragments: fragment.FS})
+	if list := misplaced(service, files); len(list) > 0 {
+		return nil, s.Sources().Finish(list)
+	}
+	set, err := render.Files(service, files, render.Options{Reference: reference, Fragments: fragment.FS, Made: in.Made})
 	if err != nil {
 		return nil, &BugError{err}
 	}

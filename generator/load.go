@@ -2,8 +2,10 @@ package generator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -14,6 +16,7 @@ import (
 	"github.com/svcgen/svcgen/generator/gogen"
 	"github.com/svcgen/svcgen/generator/ir"
 	"github.com/svcgen/svcgen/generator/manifest"
+	"github.com/svcgen/svcgen/generator/plan"
 	"github.com/svcgen/svcgen/generator/schema"
 	"github.com/svcgen/svcgen/templates/gomod"
 )
@@ -48,9 +51,16 @@ func readManifest(name string) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, diag.List{{Message: name + " is not a file", Hint: "name a manifest, such as " + manifest.FileName}}
+		example := manifest.FileName
+		if inside := filepath.Join(name, example); isFile(inside) {
+			example = inside
+		}
+		return nil, diag.List{{Message: name + " is not a file", Hint: "name a manifest, such as " + example}}
 	}
 	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, diag.List{{Message: "cannot read " + name + ": permission denied"}}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -64,8 +74,13 @@ func readManifest(name string) ([]byte, error) {
 	return src, nil
 }
 
-// goModule is the go.mod and go.sum of s.
-func goModule(s *ir.Service) ([]gogen.File, error) {
+func isFile(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// goModule is the go.mod and go.sum of s, whose manifest is m.
+func goModule(m *manifest.Manifest, s *ir.Service) ([]gogen.File, error) {
 	var extra []string
 	if s.Validate {
 		extra = append(extra, "buf.build/go/protovalidate")
@@ -76,17 +91,39 @@ func goModule(s *ir.Service) ([]gogen.File, error) {
 		if !f.Generate {
 			continue
 		}
-		for _, imported := range f.Descriptor.GetDependency() {
+		for _, imported := range f.Imports {
 			if module := provider[imported]; module != "" {
 				extra = append(extra, module)
 			}
 		}
 	}
 	mod, sum, err := gomod.Files(s.Database, s.Broker, extra, s.Module)
+	if errors.Is(err, gomod.ErrOwnModule) {
+		var list diag.List
+		list.Add(m.Pos("module"), "write a path such as github.com/acme/"+s.Name, "%s is a module that the service itself needs", s.Module)
+		return nil, m.Sources().Finish(list)
+	}
 	if err != nil {
-		return nil, err
+		return nil, &BugError{err}
 	}
 	return []gogen.File{{Path: "go.mod", Content: mod}, {Path: "go.sum", Content: sum}}, nil
+}
+
+// misplaced reports the protos that lie in a folder with the name of a file of the service, in any case: Makefile/a.proto.
+func misplaced(s *ir.Service, files []plan.File) diag.List {
+	taken := make(map[string]string, len(files))
+	for _, f := range files {
+		taken[strings.ToLower(f.Path)] = f.Path
+	}
+	var list diag.List
+	for _, src := range s.Sources {
+		for dir := path.Dir(src.Path); dir != "."; dir = path.Dir(dir) {
+			if file := taken[strings.ToLower(dir)]; file != "" {
+				list.Add(src.Pos, "move it to a folder such as proto", "%s lies in a folder with the name of %s, a file of the service", src.Path, file)
+			}
+		}
+	}
+	return list
 }
 
 // Lookup is a place in the emitted tree that was read to make it. Content is nil where nothing was found, and an

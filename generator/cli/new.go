@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -103,7 +104,7 @@ func (a *app) runNew(cmd *cobra.Command, f newFlags, args []string) error {
 		return err
 	}
 	if tree, err := reconcile.Open(f.out); err == nil {
-		remember(tree, a.program())
+		remember(tree, a.program(), out.Files)
 		_ = tree.Close() // only read by now
 	}
 	if f.json {
@@ -130,7 +131,13 @@ func options(out *generator.Output, version string) reconcile.Options {
 // nextSteps prints what to type.
 func (a *app) nextSteps(s *ir.Service, dir string) {
 	run := "go run ./cmd/" + s.Name
+	if strings.HasPrefix(dir, "-") {
+		dir = "./" + dir // cd would take it for an option
+	}
 	steps := [][2]string{{"cd " + shellWord(dir), ""}}
+	if inWorkspace(dir) {
+		steps = append(steps, [2]string{"go work use .", "go builds nothing in a workspace that does not list it"})
+	}
 	if servers := servers(s); len(servers) > 0 {
 		run = "make run"
 		steps = append(steps, [2]string{"make servers", strings.Join(servers, " and ") + ", in containers"}, [2]string{"make migrate", ""})
@@ -148,6 +155,25 @@ func (a *app) nextSteps(s *ir.Service, dir string) {
 		a.printf("\nand in a second terminal, in the same folder\n\n")
 		a.steps(more)
 	}
+}
+
+// inWorkspace reports whether the go command takes dir for a part of a workspace: whether it, or a folder around it, has a go.work.
+func inWorkspace(dir string) bool {
+	if work := os.Getenv("GOWORK"); work != "" {
+		return work != "off"
+	}
+	abs, err := filepath.Abs(dir)
+	for err == nil {
+		if _, missing := os.Stat(filepath.Join(abs, "go.work")); missing == nil {
+			return true
+		}
+		above := filepath.Dir(abs)
+		if above == abs {
+			break
+		}
+		abs = above
+	}
+	return false
 }
 
 // servers are the programs the service does not run without.
@@ -192,7 +218,7 @@ func firstCall(s *ir.Service) (method, request string, ok bool) {
 				continue
 			}
 			first, ok = m, true
-			method = served.GoName + "/" + m.Proto[strings.LastIndexByte(m.Proto, '.')+1:]
+			method = m.Call
 		}
 	}
 	return method, sampleRequest(s, first), ok

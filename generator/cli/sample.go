@@ -1,11 +1,13 @@
 package cli
 
 import (
-	"fmt"
+	"encoding/json"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/types/descriptorpb"
 
+	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/ir"
 	"github.com/svcgen/svcgen/generator/naming"
 )
@@ -19,7 +21,11 @@ func sampleRequest(s *ir.Service, m ir.Method) string {
 			field.GetLabel() == descriptorpb.FieldDescriptorProto_LABEL_REPEATED {
 			continue
 		}
-		value := fmt.Sprintf(`{"%s":"%s-1"}`, field.GetJsonName(), strings.ToLower(field.GetName()[:1]))
+		object, err := json.Marshal(map[string]string{field.GetJsonName(): strings.ToLower(field.GetName()[:1]) + "-1"})
+		if err != nil {
+			continue // a map of strings has a JSON form
+		}
+		value := diag.Escape(string(object)) // a json_name may be any text
 		if len(m.Emits) > 0 && m.Emits[0].Event.KeyExpr == "ev.Get"+naming.Camel(field.GetName())+"()" {
 			return value
 		}
@@ -33,12 +39,17 @@ func sampleRequest(s *ir.Service, m ir.Method) string {
 // fields are those of a message on the top level of a file; none of another.
 func fields(s *ir.Service, message string) []*descriptorpb.FieldDescriptorProto {
 	for _, f := range s.Protos {
-		name, ok := strings.CutPrefix(message, f.Descriptor.GetPackage())
-		if !ok {
+		name, ok := strings.CutPrefix(message, f.Package)
+		name = strings.TrimPrefix(name, ".")
+		if !ok || !slices.Contains(f.Types, name) {
 			continue
 		}
-		for _, m := range f.Descriptor.GetMessageType() {
-			if m.GetName() == strings.TrimPrefix(name, ".") {
+		fd, err := f.Descriptor.Message()
+		if err != nil {
+			return nil // it is a sample; who needs the descriptor has complained
+		}
+		for _, m := range fd.GetMessageType() {
+			if m.GetName() == name {
 				return m.GetField()
 			}
 		}

@@ -162,12 +162,12 @@ func TestAt(t *testing.T) {
 }
 
 func TestNearest(t *testing.T) {
-	keys := []string{"database", "broker", "publishes", "proto", "name", "acme.orders.v1.OrderPlaced", "acme.orders.v1.OrderCancelled"}
+	keys := []string{"database", "broker", "publishes", "proto", "name", "acme.orders.v1.OrderPlaced", "acme.orders.v1.OrderCancelled", "acme.orders.v1.Item"}
 	for got, want := range map[string]string{
 		"databse": "database", "Database": "database", "dtaabase": "database", "borker": "broker", "publish": "publishes",
 		"nmae": "name", "x": "", "": "", "zzzz": "", "OrderPlaced": "acme.orders.v1.OrderPlaced",
 		"acme.orders.v1.OrderCanceled": "acme.orders.v1.OrderCancelled", "OrderPlacd": "acme.orders.v1.OrderPlaced",
-		strings.Repeat("x", 10_000): "",
+		"acme.orders.v1.Nope": "", "acme.orders.v2.OrderPlaced": "acme.orders.v1.OrderPlaced", strings.Repeat("x", 10_000): "",
 	} {
 		if n := Nearest(got, keys); n != want {
 			t.Errorf("Nearest(%.20q) = %q, want %q", got, n, want)

@@ -13,13 +13,14 @@ func DidYouMean(got string, candidates []string) string {
 	return ""
 }
 
-// Nearest is the candidate at the smallest edit distance from got, if that is small for its length; the first of equals.
-// Case does not count, and a candidate that differs by a dotted prefix only (OrderPlaced, acme.v1.OrderPlaced) is near.
+// Nearest is the candidate at the smallest edit distance from got, if that is small for the length of what they do not
+// share (acme.v1.Nope is not near acme.v1.Deps); the first of equals. Case does not count, and a candidate that differs
+// by a dotted prefix only (OrderPlaced, acme.v1.OrderPlaced) is near.
 func Nearest(got string, candidates []string) string {
 	if got == "" || len(got) > maxWord {
 		return ""
 	}
-	best, bestDistance := "", max(len([]rune(got))/3, 1)+1
+	best, bestDistance := "", maxWord
 	for _, c := range candidates {
 		if len(c) > maxWord || c == got {
 			continue
@@ -30,11 +31,22 @@ func Nearest(got string, candidates []string) string {
 		} else if last := c[strings.LastIndexByte(c, '.')+1:]; last != c && !strings.Contains(got, ".") {
 			d = min(d, 1+distance(strings.ToLower(got), strings.ToLower(last)))
 		}
-		if d < bestDistance {
+		if own := []rune(got[shared(got, c):]); d < bestDistance && d <= max(len(own)/3, 1) {
 			best, bestDistance = c, d
 		}
 	}
 	return best
+}
+
+// shared is the length of the elements, up to a dot, that a and b both start with.
+func shared(a, b string) int {
+	n := 0
+	for i := 0; i < min(len(a), len(b)) && a[i] == b[i]; i++ {
+		if a[i] == '.' {
+			n = i + 1
+		}
+	}
+	return n
 }
 
 // maxWord bounds the quadratic comparison; longer words are no typing errors.

@@ -62,3 +62,15 @@ func At(file string, src []byte, offset int) Pos {
 		Col:  utf8.RuneCount(head) + 1,
 	}
 }
+
+// NotText is the offset of the first byte of src that is not UTF-8 or is NUL, or -1.
+func NotText(src []byte) int {
+	for i := 0; i < len(src); {
+		r, size := utf8.DecodeRune(src[i:])
+		if r == utf8.RuneError && size == 1 || r == 0 {
+			return i
+		}
+		i += size
+	}
+	return -1
+}

@@ -11,7 +11,8 @@ import (
 )
 
 // sourceName makes name, a proto's without its extension, safe in front of .pb.go: the go command leaves out a
-// file whose name starts with _ or . or, up to the first dot, ends in _windows, _arm64 and the like.
+// file whose name starts with _ or . or, up to the first dot, ends in _windows, _arm64 and the like, and takes one that starts
+// with - for a flag.
 func sourceName(name string) string {
 	name = strings.Map(func(r rune) rune {
 		switch {
@@ -20,7 +21,7 @@ func sourceName(name string) string {
 		}
 		return '_'
 	}, name)
-	if strings.HasPrefix(name, "_") || strings.HasPrefix(name, ".") {
+	if strings.HasPrefix(name, "_") || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "-") {
 		name = "proto" + name
 	}
 	stem, rest, dotted := strings.Cut(name, ".")

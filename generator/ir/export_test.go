@@ -1,9 +1,10 @@
 package ir
 
-// For names_test.go, which compares these with protogen.
+// For names_test.go, which compares these with protogen, and for reserved_test.go.
 var (
-	GoIdent     = goIdent
-	FieldNames  = fieldNames
-	InOneof     = inOneof
-	WrapperName = wrapperName
+	GoIdent         = goIdent
+	FieldNames      = fieldNames
+	InOneof         = inOneof
+	WrapperName     = wrapperName
+	ReservedImports = reservedImports
 )

@@ -38,8 +38,24 @@ func (r *resolver) goPackages() {
 		for _, f := range g.files {
 			r.packages[f.Path] = pkg
 		}
+		r.longFolder(g.files[0], folder)
 	}
 }
+
+// longFolder refuses a folder that file systems do not take. f is a file of its package.
+func (r *resolver) longFolder(f *schema.File, folder string) {
+	if !slices.ContainsFunc(strings.Split(folder, "/"), func(elem string) bool { return len(elem) > maxIdentifier }) {
+		return
+	}
+	pos := f.PosOf(packageField)
+	if pos.Line == 0 {
+		pos = r.fileStart(f)
+	}
+	r.list.Add(pos, "give it a shorter name", "the package of %s has a name longer than %d bytes", f.Path, maxIdentifier)
+}
+
+// packageField is the number of the field package in the descriptor of a file.
+const packageField = 2
 
 // group is the files of one Go package.
 type group struct {

@@ -22,8 +22,10 @@ func (r *resolver) identity() {
 	hint := "write a path such as github.com/acme/" + m.Name
 	if err := module.CheckPath(m.Module); err != nil {
 		r.list.Add(m.Pos("module"), hint, "module is no Go module path: %s", pathReason(err))
-	} else if slices.Contains(strings.Split(m.Module, "/"), "vendor") {
+	} else if elems := strings.Split(m.Module, "/"); slices.Contains(elems, "vendor") {
 		r.list.Add(m.Pos("module"), hint, "module has an element vendor, below which the go command builds nothing of its own")
+	} else if i := slices.IndexFunc(elems, func(e string) bool { return e[0] == '-' }); i >= 0 {
+		r.list.Add(m.Pos("module"), hint, "module has an element %s, which the go command takes for a flag", elems[i])
 	}
 }
 

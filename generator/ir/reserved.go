@@ -6,8 +6,9 @@ import (
 	"github.com/svcgen/svcgen/generator/naming"
 )
 
-// reservedImports are the names that emitted files use themselves: the packages they import and their variables.
-// No import of messages is ever called so, in whichever file it stands.
+// reservedImports are the names that emitted files use themselves: the packages they import, their variables, and what the
+// packages declare that import messages or the user's package. No import of messages is ever called so, in whichever file
+// it stands. They are lower case, as is every alias.
 func reservedImports() []string {
 	return []string{
 		// packages
@@ -21,6 +22,10 @@ func reservedImports() []string {
 		"c", "cancel", "cc", "client", "conn", "ctx", "d", "db", "deps", "dial", "e", "err", "ev", "fn", "got", "i", "in", "key",
 		"lis", "main", "m", "msg", "name", "ok", "opts", "out", "payload", "r", "reg", "req", "res", "resp", "rt", "run", "s", "server",
 		"srv", "start", "stream", "t", "tests", "tt", "tx", "v", "want", "x",
+		// declarations of internal/gen/app and cmd; a test compares
+		"caller", "classify", "closer", "compact", "consume", "consumer", "consumers", "dialable", "drain", "edits", "exactly",
+		"explain", "group", "identity", "indented", "inlet", "interactive", "load", "message", "methods", "nearest", "readable",
+		"readiness", "register", "report", "requests", "serve", "settings", "squeeze", "tail", "terminal", "usagef", "watcher",
 	}
 }
 

@@ -21,13 +21,6 @@ func Resolve(m *manifest.Manifest, s *schema.Schema) (*Service, diag.List) {
 		aliases:  make(map[string]string),
 	}
 	svc := r.service()
-	if m.Inferred {
-		for i := range r.list {
-			if r.list[i].Pos.File == m.File {
-				r.list[i].Pos = diag.Pos{}
-			}
-		}
-	}
 	sources := m.Sources()
 	maps.Copy(sources, s.Sources())
 	list := sources.Finish(append(r.list, s.Warnings...))
@@ -89,9 +82,9 @@ func (r *resolver) importOf(pkg GoPackage) Import {
 	alias, ok := r.aliases[pkg.ImportPath]
 	if !ok {
 		elems := strings.Split(strings.TrimPrefix(pkg.ImportPath, r.manifest.Module+"/gen/"), "/")
-		alias = r.imports.Claim(pkg.Name, naming.Versioned(elems), naming.Package(strings.Join(elems[max(len(elems)-2, 0):], "")),
-			naming.Package(strings.Join(elems[max(len(elems)-3, 0):], "")), strings.TrimSuffix(pkg.Name, "pb")+"pb")
+		alias = r.imports.Claim(strings.ToLower(pkg.Name), naming.Versioned(elems), naming.Package(strings.Join(elems[max(len(elems)-2, 0):], "")),
+			naming.Package(strings.Join(elems[max(len(elems)-3, 0):], "")), strings.TrimSuffix(strings.ToLower(pkg.Name), "pb")+"pb")
 		r.aliases[pkg.ImportPath] = alias
 	}
-	return Import{Alias: alias, Path: pkg.ImportPath}
+	return Import{Alias: alias, Path: pkg.ImportPath, Name: pkg.Name}
 }

@@ -2,6 +2,7 @@ package ir
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -18,15 +19,25 @@ func (r *resolver) rpc(files *userFiles) []RPCService {
 			services = append(services, f.Desc.Services().Get(i))
 		}
 	}
-	types := naming.NewScope("Deps", "Consumers", "NewConsumers")
+	types := naming.NewScope("Deps", "Consumers", "NewConsumers", "TestMain")
 	shared := sharedMethods(services)
 	var list []RPCService
 	for _, s := range services {
 		list = append(list, r.rpcService(s, types, files))
 	}
+	namesakes := make(map[protoreflect.Name]int)
+	for _, s := range services {
+		namesakes[s.Name()]++
+	}
 	for i, s := range services {
+		called := string(s.Name())
+		if namesakes[s.Name()] > 1 {
+			called = string(s.FullName())
+		}
 		for j := range s.Methods().Len() {
-			list[i].Methods = append(list[i].Methods, r.method(s.Methods().Get(j), list[i].Type, shared, files))
+			m := r.method(s.Methods().Get(j), list[i].Type, shared, files)
+			m.Call = fmt.Sprintf("%s/%s", called, s.Methods().Get(j).Name())
+			list[i].Methods = append(list[i].Methods, m)
 		}
 	}
 	return list
@@ -49,7 +60,7 @@ func (r *resolver) rpcService(s protoreflect.ServiceDescriptor, types *naming.Sc
 	svc := RPCService{
 		Proto:   string(s.FullName()),
 		GoName:  goName,
-		Type:    claimType(types, goName, naming.Camel(imp.Alias)+goName, goName+"Service"),
+		Type:    claimType(types, s.Methods(), goName, naming.Camel(imp.Alias)+goName, goName+"Service"),
 		Import:  imp,
 		Comment: r.comment(s),
 		Pos:     r.schema.Pos(s),
@@ -58,14 +69,22 @@ func (r *resolver) rpcService(s protoreflect.ServiceDescriptor, types *naming.Sc
 	return svc
 }
 
-// claimType is a name for a type of which New<name> is free as well.
-func claimType(types *naming.Scope, wanted ...string) string {
+// claimType is a name for the type of a service, of which what the user's package declares for it is free as well: the
+// constructor, and a test of each method.
+func claimType(types *naming.Scope, methods protoreflect.MethodDescriptors, wanted ...string) string {
 	for i := 2; ; i++ {
 		for _, name := range wanted {
-			if types.Free(name) && types.Free("New"+name) {
-				types.Claim("New" + name)
-				return types.Claim(name)
+			declared := []string{name, "New" + name}
+			for j := range methods.Len() {
+				declared = append(declared, fmt.Sprintf("Test%s_%s", name, naming.Camel(string(methods.Get(j).Name()))))
 			}
+			if slices.ContainsFunc(declared, func(d string) bool { return !types.Free(d) }) {
+				continue
+			}
+			for _, d := range declared {
+				types.Claim(d)
+			}
+			return name
 		}
 		wanted = append(wanted, fmt.Sprintf("%s%d", wanted[0], i))
 	}

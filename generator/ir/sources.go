@@ -35,7 +35,7 @@ func (r *resolver) sources() []Source {
 		}
 		places[key] = f.Path
 		r.checkPlace(f, place)
-		list = append(list, Source{Path: place, Content: f.Content})
+		list = append(list, Source{Path: place, Content: f.Content, Pos: r.fileStart(f)})
 		if !slices.Contains(used, root) {
 			used = append(used, root)
 		}
@@ -104,10 +104,14 @@ func right(imports, used []string) bool {
 
 // checkPlace refuses a place that svcgen writes itself, or that a file system or tool gives a meaning.
 func (r *resolver) checkPlace(f *schema.File, place string) {
-	for i, elem := range strings.Split(place, "/") {
+	folded := strings.ToLower(place) // for a file system that ignores case, Gen is gen
+	for i, elem := range strings.Split(folded, "/") {
 		switch {
-		case i == 0 && elem == "gen", strings.HasPrefix(place, "internal/gen/"):
+		case i == 0 && elem == "gen", strings.HasPrefix(folded, "internal/gen/"):
 			r.list.Add(r.fileStart(f), "move it to a folder such as proto", "%s lies in a folder that belongs to svcgen", place)
+			return
+		case i == 0 && elem == "vendor":
+			r.list.Add(r.fileStart(f), "move it to a folder such as proto", "%s lies in the folder that the go command takes modules from", place)
 			return
 		case elem == ".git", elem == ".svcgen":
 			r.list.Add(r.fileStart(f), "move it to a folder such as proto", "%s lies in a folder of a tool", place)

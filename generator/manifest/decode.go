@@ -96,7 +96,7 @@ func (d *decoder) texts(n *yaml.Node, path string, k key) []string {
 		d.pos[at] = d.at(item)
 		s := d.scalar(item, at, key{name: k.name, kind: text, example: k.example, grammar: k.grammar, form: k.form}).str
 		if s != "" && slices.Contains(list, s) {
-			d.list.Add(d.at(item), "", "%s has %q twice", path, s)
+			d.list.Add(d.at(item), "keep one of them", "%s has %q twice", path, s)
 		}
 		list = append(list, s)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 
@@ -42,7 +41,7 @@ func (d *decoder) parse(src []byte) *yaml.Node {
 		d.list.AddLimit(diag.Pos{File: d.file}, "manifest is larger than %d KiB", MaxSize>>10)
 		return nil
 	}
-	if i := firstInvalid(src); i >= 0 {
+	if i := diag.NotText(src); i >= 0 {
 		d.list.Add(diag.At(d.file, src, i), "save the file as UTF-8", "this byte is not UTF-8 text")
 		return nil
 	}
@@ -92,26 +91,19 @@ func (d *decoder) syntax(src []byte, err error) {
 		pos = diag.At(d.file, src, mark.Index)
 	}
 	hint := ""
-	if load.Message == "found character that cannot start any token" && bytes.Contains(src, []byte{'\t'}) {
+	switch {
+	case load.Message == "found character that cannot start any token" && bytes.Contains(src, []byte{'\t'}):
 		hint = "indent with spaces; yaml does not allow tabs"
+	case load.Message == "could not find expected ':'", load.Message == "mapping values are not allowed in this context":
+		hint = "write a space behind a key's colon, and quote a value that has a colon in it"
+	case load.Message == "found incompatible YAML document":
+		hint = "remove the line"
 	}
 	d.list.Add(pos, hint, "yaml: %s", firstLine(msg))
 }
 
 func (d *decoder) at(n *yaml.Node) diag.Pos {
 	return diag.Pos{File: d.file, Line: n.Line, Col: n.Column}
-}
-
-// firstInvalid is the offset of the first byte that is not UTF-8, or -1.
-func firstInvalid(src []byte) int {
-	for i := 0; i < len(src); {
-		r, size := utf8.DecodeRune(src[i:])
-		if r == utf8.RuneError && size == 1 {
-			return i
-		}
-		i += size
-	}
-	return -1
 }
 
 func firstLine(s string) string {

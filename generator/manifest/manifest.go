@@ -56,8 +56,11 @@ type Consume struct {
 }
 
 // Pos is where the value at a path such as publishes[0].key was written. For a value that is not there it
-// is the place of the nearest thing around it.
+// is the place of the nearest thing around it; in an inferred manifest, which the user has not seen, it is none.
 func (m *Manifest) Pos(format string, args ...any) diag.Pos {
+	if m.Inferred {
+		return diag.Pos{}
+	}
 	path := fmt.Sprintf(format, args...)
 	for path != "" {
 		if pos, ok := m.pos[path]; ok {

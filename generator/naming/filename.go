@@ -14,10 +14,10 @@ import (
 const maxBase = 200
 
 // GoFile is a base name, without .go, for a Go file made of s, to which the go command and file systems give no
-// meaning: no leading dot or underscore, no GOOS, GOARCH or test suffix, no device of Windows, not too long.
+// meaning: no leading dot, hyphen or underscore, no GOOS, GOARCH or test suffix, no device of Windows, not too long.
 // A name that has one gets the suffix.
 func GoFile(s, suffix string) string {
-	s = strings.TrimLeft(clean(s), "._")
+	s = strings.TrimLeft(clean(s), "._-")
 	if s == "" {
 		s = suffix
 	}
@@ -74,13 +74,13 @@ func Device(s string) bool {
 	return len(s) == 4 && (s[:3] == "com" || s[:3] == "lpt") && isDigit(s[3]) && s[3] != '0'
 }
 
-// Elem is an element of a Go import path made of s: one that the go command neither ignores nor restricts.
+// Elem is an element of a Go import path made of s: one that the go command neither ignores nor restricts nor takes for a flag.
 func Elem(s string) string {
 	s = strings.Trim(clean(s), ".")
 	switch {
 	case s == "":
 		return "pb"
-	case s[0] == '_':
+	case s[0] == '_', s[0] == '-':
 		return "x" + s
 	case s == "internal" || s == "vendor" || s == "testdata" || Device(s):
 		return s + "_"

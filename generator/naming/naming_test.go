@@ -92,7 +92,7 @@ func TestGoFile(t *testing.T) {
 	for in, want := range map[string]string{
 		"place_order": "place_order", "windows": "windows", "for_windows": "for_windows_x", "a_linux_amd64": "a_linux_amd64_x",
 		"amd64": "amd64", "do_test": "do_test_x", "test": "test", "con": "con_x", "CON.v1": "CON.v1_x", "com1": "com1_x", "com0": "com0",
-		"_hidden": "hidden", ".hidden": "hidden", "": "x", "...": "x", "a b/c": "a_b_c", "größe": "gr__e", "a_windows.v1": "a_windows.v1_x",
+		"_hidden": "hidden", ".hidden": "hidden", "-v": "v", "": "x", "...": "x", "a b/c": "a_b_c", "größe": "gr__e", "a_windows.v1": "a_windows.v1_x",
 		"unix": "unix", "a_unix": "a_unix", "lpt9": "lpt9_x",
 	} {
 		if got := GoFile(in, "x"); got != want {
@@ -108,7 +108,7 @@ func TestGoFile(t *testing.T) {
 
 func TestElem(t *testing.T) {
 	for in, want := range map[string]string{
-		"orders": "orders", "internal": "internal_", "vendor": "vendor_", "testdata": "testdata_", "_x": "x_x", ".x": "x", "aux": "aux_",
+		"orders": "orders", "internal": "internal_", "vendor": "vendor_", "testdata": "testdata_", "_x": "x_x", ".x": "x", "-x": "x-x", "aux": "aux_",
 		"a b": "a_b", "": "pb", "..": "pb", "x.": "x",
 	} {
 		if got := Elem(in); got != want {
@@ -152,7 +152,7 @@ func FuzzGoFile(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		got := GoFile(s, "x")
-		if got == "" || special(got) || strings.ContainsAny(got, "/\\\x00 ") || strings.HasPrefix(got, ".") || strings.HasPrefix(got, "_") || len(got) > maxBase+2 {
+		if got == "" || special(got) || strings.ContainsAny(got, "/\\\x00 ") || strings.ContainsAny(got[:1], "._-") || len(got) > maxBase+2 {
 			t.Errorf("GoFile(%q) = %q", s, got)
 		}
 	})

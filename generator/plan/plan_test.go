@@ -6,8 +6,6 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"google.golang.org/protobuf/types/descriptorpb"
-
 	"github.com/svcgen/svcgen/generator/fileset"
 	"github.com/svcgen/svcgen/generator/ir"
 )
@@ -31,14 +29,14 @@ func reference() fstest.MapFS {
 }
 
 func service() *ir.Service {
-	v1 := ir.Import{Alias: "ordersv1", Path: "github.com/acme/orders/gen/v1"}
-	empty := ir.Import{Alias: "emptypb", Path: "google.golang.org/protobuf/types/known/emptypb"}
+	v1 := ir.Import{Alias: "ordersv1", Path: "github.com/acme/orders/gen/v1", Name: "ordersv1"}
+	empty := ir.Import{Alias: "emptypb", Path: "google.golang.org/protobuf/types/known/emptypb", Name: "emptypb"}
 	placed := ir.Event{Proto: "v1.OrderPlaced", Func: "OrderPlaced", Message: ir.TypeRef{Import: v1, Name: "OrderPlaced"}}
 	billed := ir.Event{Proto: "v1.OrderBilled", Func: "OrderBilled", Message: ir.TypeRef{Import: v1, Name: "OrderBilled"}}
 	return &ir.Service{
 		Name: "orders", Module: "github.com/acme/orders", Package: "orders", Database: "sqlite", Broker: "memory",
 		Sources: []ir.Source{{Path: "svcgen.yaml", Content: []byte("version: 1\n")}},
-		Protos:  []ir.ProtoFile{{Generate: true, Descriptor: &descriptorpb.FileDescriptorProto{SourceCodeInfo: &descriptorpb.SourceCodeInfo{}}}},
+		Protos:  []ir.ProtoFile{{Generate: true}},
 		RPC: []ir.RPCService{{
 			Type: "OrderService", GoName: "OrderService", Import: v1, File: "internal/orders/order_service.go",
 			Methods: []ir.Method{

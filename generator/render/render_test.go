@@ -31,7 +31,7 @@ func TestFiles(t *testing.T) {
 		"internal/gen/a/a.go": {Data: []byte("// Package a is copied.\npackage a\n")},
 		"conf.yml":            {Data: []byte("odd:   layout\n")},
 	}
-	data := &plan.Data{Service: service(), Imports: plan.Imports{Local: []ir.Import{{Alias: "ordersv1", Path: "github.com/acme/orders/gen/v1"}}}}
+	data := &plan.Data{Service: service(), Imports: plan.Imports{Local: []ir.Import{{Alias: "ordersv1", Path: "github.com/acme/orders/gen/v1", Name: "ordersv1"}}}}
 	set, err := Files(service(), []plan.File{
 		{Path: "main.go", Owner: fileset.User, Source: plan.Fragment, From: "main.go.tmpl", Data: data},
 		{Path: "README.md", Owner: fileset.Merged, Source: plan.Fragment, From: "README.md.tmpl", Data: data},

@@ -38,8 +38,15 @@ func (l *loader) add(err error) {
 		}
 		return
 	}
-	l.list.Add(l.pos(at), hint(at.Unwrap().Error()), "%s", message(at.Unwrap()))
+	hint := hint(at.Unwrap().Error())
+	if hint == noLabel && !l.bare[at.GetPosition().Filename] {
+		hint = ""
+	}
+	l.list.Add(l.pos(at), hint, "%s", message(at.Unwrap()))
 }
+
+// noLabel is the hint for a file of proto3 that does not say so.
+const noLabel = `start the file with syntax = "proto3"; without it, it is proto2`
 
 // pos is the place of an error, counted in code points: the compiler's own column takes a tab for eight.
 func (l *loader) pos(err reporter.ErrorWithPos) diag.Pos {
@@ -72,6 +79,8 @@ func hint(msg string) string {
 		return "svcgen reads editions up to 2023"
 	case strings.Contains(msg, "unknown type"), strings.Contains(msg, "unknown request type"), strings.Contains(msg, "unknown response type"):
 		return "declare it, or import the file that does"
+	case strings.Contains(msg, "field has no label; proto2 requires"):
+		return noLabel
 	case strings.Contains(msg, "expecting ';'"):
 		return "end the statement with ;"
 	}

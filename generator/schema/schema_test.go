@@ -245,3 +245,22 @@ func FuzzCompile(f *testing.F) {
 		}
 	})
 }
+
+// TestNotText proves that a file in another encoding is one mistake, and that such bytes in a comment are none.
+func TestNotText(t *testing.T) {
+	root := files(map[string]string{
+		"utf16.proto":   "\xff\xfes\x00y\x00n\x00t\x00a\x00x\x00",
+		"nul.proto":     "syntax = \"proto3\";\nmessage \x00M {}",
+		"comment.proto": "syntax = \"proto3\"; // caf\xe9\n",
+	})
+	for name, want := range map[string]string{
+		"utf16.proto":   "root/utf16.proto:1:1: this byte is not UTF-8 text\n",
+		"nul.proto":     "root/nul.proto:2:9: this byte is not UTF-8 text\n",
+		"comment.proto": "",
+	} {
+		_, errs := compile(t, Input{Files: entries(name), Roots: []Root{root}})
+		if first, _, _ := strings.Cut(errs, "\n"); strings.TrimSuffix(want, "\n") != first || strings.Count(errs, "not UTF-8") > 1 {
+			t.Errorf("%s: got\n%s", name, errs)
+		}
+	}
+}

@@ -22,6 +22,10 @@ import (
 //go:embed data
 var data embed.FS
 
+// ErrOwnModule is returned for a service whose module path is that of a module it needs: the go command would look for that
+// module in the service.
+var ErrOwnModule = errors.New("the module path is that of a module the service needs")
+
 // Files returns the go.mod and go.sum of the service modulePath that uses database and broker, and the packages
 // of the modules extra besides. A module that every service requires anyway may be among extra.
 func Files(database, broker string, extra []string, modulePath string) (mod, sum []byte, err error) {
@@ -40,6 +44,9 @@ func Files(database, broker string, extra []string, modulePath string) (mod, sum
 		if err := lock.add(more); err != nil {
 			return nil, nil, fmt.Errorf("go.mod with module %s: %w", path, err)
 		}
+	}
+	if _, ok := lock.requires[modulePath]; ok {
+		return nil, nil, ErrOwnModule
 	}
 	mod, err = lock.goMod(modulePath)
 	return mod, lock.goSum(), err

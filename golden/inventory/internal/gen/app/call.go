@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -112,7 +113,11 @@ func explain(method protoreflect.MethodDescriptor, err error) error {
 	if errors.As(err, &usage) || !ok {
 		return err
 	}
-	lines := []string{fmt.Sprintf("%s.%s: %s: %s", method.Parent().Name(), method.Name(), st.Code(), st.Message())}
+	message := st.Message()
+	if st.Code() == codes.Unavailable && strings.HasPrefix(message, "connection error") {
+		message += " (is it running?)"
+	}
+	lines := []string{fmt.Sprintf("%s.%s: %s: %s", method.Parent().Name(), method.Name(), st.Code(), message)}
 	for _, detail := range st.Details() {
 		if m, ok := detail.(proto.Message); ok {
 			lines = append(lines, fmt.Sprintf("  %s %s", m.ProtoReflect().Descriptor().FullName(), compact(m)))

@@ -178,11 +178,12 @@ func (s *Service) listen(ctx context.Context, opts Options) error {
 	var err error
 	if s.grpcLis = opts.GRPC; s.grpcLis == nil {
 		if s.grpcLis, err = s.grpc.Listen(ctx); err != nil {
-			return err
+			return fmt.Errorf("%w; %s says where to", err, s.cfg.Name("GRPC_ADDR"))
 		}
 	}
 	if s.adminLis = opts.Admin; s.adminLis == nil {
 		if s.adminLis, err = s.admin.Listen(ctx); err != nil {
+			err = fmt.Errorf("%w; %s says where to", err, s.cfg.Name("ADMIN_ADDR"))
 			return errors.Join(err, s.grpcLis.Close())
 		}
 	}

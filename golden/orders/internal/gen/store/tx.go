@@ -152,7 +152,7 @@ func (db *DB) conn(ctx context.Context) (*pgxpool.Conn, error) {
 	case ctx.Err() == nil && wait.Err() != nil:
 		return nil, fmt.Errorf("begin transaction: %w within %s", errBusy, db.acquire)
 	}
-	return nil, fmt.Errorf("begin transaction: %w", err)
+	return nil, fmt.Errorf("begin transaction: %w", explain(err))
 }
 
 // Enqueue adds events to a transaction the caller began and will commit, on this database. Call it last: the

@@ -77,7 +77,7 @@ func (c *Config) readSecrets(groups []any, values map[string]string) []string {
 		}
 		delete(values, c.prefix+f.Key+"_FILE")
 		if _, both := values[c.prefix+f.Key]; both {
-			problems = append(problems, fmt.Sprintf("%s: set it or %s_FILE, not both", c.name(f.Key), c.prefix+f.Key))
+			problems = append(problems, fmt.Sprintf("%s: set it or %s_FILE, not both", c.Name(f.Key), c.prefix+f.Key))
 			continue
 		}
 		content, err := os.ReadFile(path)
@@ -114,10 +114,10 @@ func (c *Config) parse(group any, values map[string]string) []string {
 		)
 		switch {
 		case errors.As(e, &unset):
-			problems = append(problems, c.name(strings.TrimPrefix(unset.Key, c.prefix))+": must be set")
+			problems = append(problems, c.Name(strings.TrimPrefix(unset.Key, c.prefix))+": must be set")
 			continue
 		case errors.As(e, &empty):
-			problems = append(problems, c.name(strings.TrimPrefix(empty.Key, c.prefix))+": must not be empty")
+			problems = append(problems, c.Name(strings.TrimPrefix(empty.Key, c.prefix))+": must not be empty")
 			continue
 		case !errors.As(e, &bad):
 			problems = append(problems, e.Error())
@@ -128,7 +128,7 @@ func (c *Config) parse(group any, values map[string]string) []string {
 		if secret[bad.Name] {
 			given = "what it is"
 		}
-		problems = append(problems, fmt.Sprintf("%s: must be %s, not %s", c.name(key), kind(bad.Type), given))
+		problems = append(problems, fmt.Sprintf("%s: must be %s, not %s", c.Name(key), kind(bad.Type), given))
 	}
 	return problems
 }

@@ -67,15 +67,15 @@ func (c Config) TLS() bool { return c.TLSCert != "" }
 // Check reports every value that cannot be served with.
 func (c Config) Check(bad func(key, problem string)) {
 	if (c.TLSCert == "") != (c.TLSKey == "") {
-		bad("TLS_CERT", "certificate and key (TLS_KEY) go together: set both or none")
+		bad("TLS_CERT", "certificate and key ({TLS_KEY}) go together: set both or none")
 	}
 	if c.TLSClientCA != "" && c.TLSCert == "" {
-		bad("TLS_CLIENT_CA", "client certificates need TLS: set TLS_CERT and TLS_KEY")
+		bad("TLS_CLIENT_CA", "client certificates need TLS: set {TLS_CERT} and {TLS_KEY}")
 	}
 	if host, _, err := net.SplitHostPort(c.Addr); err != nil {
 		bad("GRPC_ADDR", fmt.Sprintf("%q is not host:port", c.Addr))
 	} else if !c.TLS() && !c.Insecure && !loopback(host) {
-		bad("GRPC_ADDR", fmt.Sprintf("%s can be reached from other hosts, and no TLS is set: set TLS_CERT and TLS_KEY, or INSECURE=true", c.Addr))
+		bad("GRPC_ADDR", fmt.Sprintf("%s can be reached from other hosts, and no TLS is set: set {TLS_CERT} and {TLS_KEY}, or {INSECURE}=true", c.Addr))
 	}
 	for key, d := range map[string]time.Duration{"GRPC_TIMEOUT": c.Timeout, "GRPC_STREAM_TIMEOUT": c.StreamTimeout, "GRPC_GRACE": c.Grace} {
 		if d < 0 {

@@ -66,27 +66,31 @@ func (c *Config) IsSet(key string) bool { return c.set[key] }
 // of its own for a service of this name.
 func (c *Config) Unknown() []string { return c.unknown }
 
-// checker is a part that can tell which of its values cannot be used.
+// checker is a part that can tell which of its values cannot be used. A problem names other variables as {TLS_CERT}.
 type checker interface {
 	Check(bad func(key, problem string))
 }
 
 func (c *Config) check(groups []any) []string {
-	var problems []string
+	var problems, variables []string
+	for _, f := range Fields() {
+		variables = append(variables, "{"+f.Key+"}", c.prefix+f.Key)
+	}
+	variable := strings.NewReplacer(variables...)
 	for _, g := range groups {
 		part, ok := g.(checker)
 		if !ok {
 			continue
 		}
 		part.Check(func(key, problem string) {
-			problems = append(problems, fmt.Sprintf("%s: %s", c.name(key), problem))
+			problems = append(problems, fmt.Sprintf("%s: %s", c.Name(key), variable.Replace(problem)))
 		})
 	}
 	return problems
 }
 
-// name is how a value is spelled where an operator sets it.
-func (c *Config) name(key string) string { return fmt.Sprintf("%s (%s)", c.prefix+key, flagOf(key)) }
+// Name is how a value is spelled where an operator sets it.
+func (c *Config) Name(key string) string { return fmt.Sprintf("%s (%s)", c.prefix+key, flagOf(key)) }
 
 // flagOf is the flag of a variable: GRPC_ADDR is --grpc-addr.
 func flagOf(key string) string { return "--" + strings.ToLower(strings.ReplaceAll(key, "_", "-")) }

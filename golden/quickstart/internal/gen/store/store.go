@@ -15,6 +15,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -22,6 +23,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -38,6 +41,15 @@ type Config struct {
 	Share   time.Duration `env:"DATABASE_SHARE_COMMIT" envDefault:"5ms" help:"how long a shared commit may collect writers; 0: every one alone"`
 }
 
+// Check reports what cannot be a database file.
+func (c Config) Check(bad func(key, problem string)) {
+	if name := c.file(); name == "" || strings.HasPrefix(name, ":memory:") {
+		bad("DATABASE_URL", fmt.Sprintf("%q is not a file name", c.URL))
+	}
+}
+
+func (c Config) file() string { return strings.TrimPrefix(c.URL, "file:") }
+
 // DB is one SQLite database. Its methods may be called from any goroutine.
 type DB struct {
 	file   string
@@ -52,19 +64,21 @@ type DB struct {
 
 // Open prepares the database of cfg. It connects at first use, so a wrong file name is found by Ping or Migrate.
 func Open(_ context.Context, cfg Config, log *slog.Logger) (*DB, error) {
-	name := strings.TrimPrefix(cfg.URL, "file:")
-	if name == "" || strings.HasPrefix(name, ":memory:") {
-		return nil, fmt.Errorf("open database: DATABASE_URL %q is not a file name", cfg.URL)
+	var err error
+	cfg.Check(func(key, problem string) { err = fmt.Errorf("open database: %s: %s", key, problem) })
+	if err != nil {
+		return nil, err
 	}
+	name := cfg.file()
 	busy := fmt.Sprintf("busy_timeout(%d)", cfg.Busy.Milliseconds())
 	shared := []string{busy, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"}
 
 	gate := &gate{}
-	write, err := connector(name, shared...)
+	write, err := connector(name, "rwc", shared...)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	read, err := connector(name, append(shared, "query_only(1)")...)
+	read, err := connector(name, "rw", append(shared, "query_only(1)")...)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
@@ -77,9 +91,10 @@ func Open(_ context.Context, cfg Config, log *slog.Logger) (*DB, error) {
 	return db, nil
 }
 
-// connector returns a connector for the file name with pragmas set on every connection.
-func connector(name string, pragmas ...string) (driver.Connector, error) {
-	q := url.Values{"_pragma": pragmas, "_txlock": {"immediate"}}
+// connector returns a connector for the file name with pragmas set on every connection. Mode rwc makes the file where it
+// is missing; rw does not, so that a command run in another folder does not leave an empty database there.
+func connector(name, mode string, pragmas ...string) (driver.Connector, error) {
+	q := url.Values{"mode": {mode}, "_pragma": pragmas, "_txlock": {"immediate"}}
 	// A SQLite URI; only these characters end or escape its path.
 	path := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(name)
 	return sqlite.NewConnector("file:" + path + "?" + q.Encode())
@@ -91,13 +106,22 @@ func (db *DB) Reader() *sql.DB { return db.read }
 // Ping reports whether the database answers.
 func (db *DB) Ping(ctx context.Context) error {
 	if err := db.read.PingContext(ctx); err != nil {
-		return fmt.Errorf("ping database: %w", err)
+		return fmt.Errorf("ping database: %w", cmp.Or(db.missing(), err))
 	}
 	var one int
 	if err := db.read.QueryRowContext(ctx, "SELECT 1").Scan(&one); err != nil {
 		return fmt.Errorf("ping database: %w", err)
 	}
 	return nil
+}
+
+// missing is the error about a file that is not there, which SQLite tells only by number.
+func (db *DB) missing() error {
+	file, err := filepath.Abs(db.file)
+	if err == nil {
+		_, err = os.Stat(file)
+	}
+	return err
 }
 
 // OnCommit registers f to be called after every commit that carried events; it wakes the relay. f must not block.

@@ -34,6 +34,16 @@ func outboxCommand(id Identity, t terminal) *cobra.Command {
 	return cmd
 }
 
+// withQueue opens the outbox for a command. A database that is not there is an error before anything is written to it.
+func withQueue(cmd *cobra.Command, id Identity, t terminal, f func(context.Context, *store.Queue) error) error {
+	return withStore(cmd, id, t, func(ctx context.Context, db *store.DB) error {
+		if err := db.Ping(ctx); err != nil {
+			return err
+		}
+		return f(ctx, db.Queue())
+	})
+}
+
 func outboxLs(id Identity, t terminal) *cobra.Command {
 	var (
 		dead, asJSON bool
@@ -44,8 +54,8 @@ func outboxLs(id Identity, t terminal) *cobra.Command {
 		Short: "List events that wait, or dead letters",
 		Args:  exactly(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withStore(cmd, id, t, func(ctx context.Context, db *store.DB) error {
-				letters, err := db.Queue().List(ctx, dead, limit)
+			return withQueue(cmd, id, t, func(ctx context.Context, q *store.Queue) error {
+				letters, err := q.List(ctx, dead, limit)
 				if err != nil {
 					return err
 				}
@@ -72,7 +82,7 @@ func letterCommand(id Identity, t terminal, verb, short string, do func(outbox.A
 			if err != nil {
 				return usagef("%q is no row number", args[0])
 			}
-			return withStore(cmd, id, t, func(ctx context.Context, db *store.DB) error { return do(db.Queue(), ctx, row) })
+			return withQueue(cmd, id, t, func(ctx context.Context, q *store.Queue) error { return do(q, ctx, row) })
 		},
 	}
 }
@@ -90,8 +100,8 @@ moved. It publishes nothing itself. Dead letters, and events that wait behind on
 while such events are left it fails when its time is over.`,
 		Args: exactly(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withStore(cmd, id, t, func(ctx context.Context, db *store.DB) error {
-				return drain(ctx, db.Queue(), timeout, cmd.ErrOrStderr())
+			return withQueue(cmd, id, t, func(ctx context.Context, q *store.Queue) error {
+				return drain(ctx, q, timeout, cmd.ErrOrStderr())
 			})
 		},
 	}

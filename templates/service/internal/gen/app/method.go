@@ -35,12 +35,26 @@ func shortName(m protoreflect.MethodDescriptor) string {
 	return fmt.Sprintf("%s/%s", m.Parent().Name(), m.Name())
 }
 
+// methodNames are the names of all methods, with the package where several services have the name.
 func methodNames(id Identity) []string {
+	all := methods(id)
+	count := map[string]int{}
+	for _, m := range all {
+		count[shortName(m)]++
+	}
 	var out []string
-	for _, m := range methods(id) {
-		out = append(out, shortName(m))
+	for _, m := range all {
+		name := shortName(m)
+		if count[name] > 1 {
+			name = fullName(m)
+		}
+		out = append(out, name)
 	}
 	return out
+}
+
+func fullName(m protoreflect.MethodDescriptor) string {
+	return fmt.Sprintf("%s/%s", m.Parent().FullName(), m.Name())
 }
 
 // findMethod finds the method that a person means: by its name, as far as they gave it.
@@ -48,6 +62,9 @@ func findMethod(id Identity, name string) (protoreflect.MethodDescriptor, error)
 	want := "." + strings.ReplaceAll(strings.Trim(name, "/"), "/", ".")
 	var found []protoreflect.MethodDescriptor
 	for _, m := range methods(id) {
+		if "."+string(m.FullName()) == want {
+			return m, nil // it may end the name of another one
+		}
 		if strings.HasSuffix("."+string(m.FullName()), want) {
 			found = append(found, m)
 		}
@@ -63,21 +80,25 @@ func findMethod(id Identity, name string) (protoreflect.MethodDescriptor, error)
 	default:
 		var names []string
 		for _, m := range found {
-			names = append(names, string(m.Parent().FullName())+"/"+string(m.Name()))
+			names = append(names, fullName(m))
 		}
 		return nil, usagef("%s may be any of %s", name, strings.Join(names, ", "))
 	}
 }
 
-// nearest is the candidate that takes the fewest edits to type instead, if they are few.
+// nearest is the candidate that takes the fewest edits to type instead, if they are few for the length of what is not a
+// service that both name.
 func nearest(name string, candidates []string) string {
-	best, distance := "", len(name)/3+2
+	best, distance := "", len(name)
 	for _, c := range candidates {
-		against := c
+		given, against := strings.ToLower(name), strings.ToLower(c)
+		service, method, _ := strings.Cut(against, "/")
 		if !strings.ContainsAny(name, "/.") {
-			_, against, _ = strings.Cut(c, "/")
+			against = method
+		} else if rest, ok := strings.CutPrefix(given, service); ok && len(rest) > 1 {
+			given, against = rest[1:], method
 		}
-		if d := edits(strings.ToLower(name), strings.ToLower(against)); d < distance {
+		if d := edits(given, against); d < distance && d < len(given)/3+2 {
 			best, distance = c, d
 		}
 	}
@@ -156,7 +177,7 @@ func (r *requests) only() (proto.Message, error) {
 func (r *requests) parse(text []byte) (proto.Message, error) {
 	m := dynamicpb.NewMessage(r.desc)
 	if err := protojson.Unmarshal(text, m); err != nil {
-		return nil, usagef("not a %s: %v", r.desc.FullName(), strings.TrimPrefix(strings.ReplaceAll(err.Error(), "\u00a0", " "), "proto: "))
+		return nil, usagef("the request is no %s: %v", r.desc.FullName(), strings.TrimPrefix(strings.ReplaceAll(err.Error(), "\u00a0", " "), "proto: "))
 	}
 	return m, nil
 }

@@ -235,8 +235,8 @@ func TestOpenCleansUp(t *testing.T) {
 			return Deps{}, errors.New("no licence")
 		}, "make dependencies: no licence"},
 		{"TLS", func(c *config.Config) { c.GRPC.TLSCert, c.GRPC.TLSKey = "none.crt", "none.key" }, sampleDeps, "load TLS certificate"},
-		{"gRPC port", func(c *config.Config) { c.GRPC.Addr = "127.0.0.1:99999" }, sampleDeps, "listen for gRPC"},
-		{"admin port", func(c *config.Config) { c.Admin.Addr = "127.0.0.1:99999" }, sampleDeps, "listen for admin"},
+		{"gRPC port", func(c *config.Config) { c.GRPC.Addr = "127.0.0.1:99999" }, sampleDeps, "TEST_GRPC_ADDR (--grpc-addr) says where to"},
+		{"admin port", func(c *config.Config) { c.Admin.Addr = "127.0.0.1:99999" }, sampleDeps, "TEST_ADMIN_ADDR (--admin-addr) says where to"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -33,7 +33,7 @@ func (db *DB) Migrate(ctx context.Context, fsys fs.FS) (err error) {
 // lock cannot be one in the database itself: it is SQLite's lock on an empty database beside it, which ends with
 // the process however that ends.
 func (db *DB) lockMigrations(ctx context.Context) (unlock func() error, err error) {
-	c, err := connector(db.file+".migrate", "busy_timeout(60000)")
+	c, err := connector(db.file+".migrate", "rwc", "busy_timeout(60000)")
 	if err != nil {
 		return nil, err
 	}

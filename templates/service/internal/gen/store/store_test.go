@@ -3,8 +3,11 @@ package store
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -59,5 +62,23 @@ func TestEmitFollowsTheTransaction(t *testing.T) {
 	}
 	if len(rows) != 1 {
 		t.Fatalf("%d rows, want the one of the committed transaction", len(rows))
+	}
+}
+
+// TestMissingFile proves that looking at a database which is not there says which, and does not make it.
+func TestMissingFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "nowhere.db")
+	db, err := Open(t.Context(), Config{URL: file, Readers: 1}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Ping(t.Context()); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), file) {
+		t.Errorf("ping: %v", err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the file is there now: %v", err)
 	}
 }

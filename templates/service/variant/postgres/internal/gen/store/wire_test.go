@@ -89,6 +89,7 @@ func onWire(t *testing.T, change func(*Config)) (*DB, *wire) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.AfterConnect = db.greet
 	dial := p.ConnConfig.DialFunc
 	p.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		c, err := dial(ctx, network, addr)
