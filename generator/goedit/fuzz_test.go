@@ -56,7 +56,7 @@ func FuzzEdits(f *testing.F) {
 				t.Fatalf("the renamed method is not there: %q", src)
 			}
 			moved := reparse(t, src, edited(t, src, m.MoveTo("Moved")))
-			if !moved.HasMethod("Moved", "M") {
+			if has, _ := moved.HasMethod("Moved", "M"); !has {
 				t.Fatalf("the moved method is not there: %q", src)
 			}
 		}
