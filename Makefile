@@ -7,10 +7,11 @@ RIG  = go run ./test/rig/cmd/rig
 TEST = go test -timeout 20m
 
 FAULT = *
+BUG   = *
 SOAK  = 2h
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-generator test-service faults soak rig generate generate-check lint bench fuzz
+.PHONY: help build test test-generator test-service faults museum soak rig generate generate-check lint bench fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +24,7 @@ test: ## everything; starts real servers
 	$(TEST) $(GENERATOR)
 	$(RIG) run -- $(TEST) -race $(SERVICE)
 	$(MAKE) faults
+	$(MAKE) museum BUG=today
 
 test-generator: ## generator, its scripts, arrows, invariant, goldens built and tested
 	$(TEST) $(GENERATOR)
@@ -33,6 +35,10 @@ test-service: ## the reference service under the race detector; alone, it skips 
 faults: ## break servers and processes under a service and judge what became of its events; FAULT=kafka-* for some
 	$(RIG) install
 	$(TEST) ./test/faults -v -run TestFaults -fault '$(FAULT)'
+
+museum: ## put known mistakes into the service and see each caught; BUG=name or pattern, BUG=today for the day's few
+	$(RIG) install
+	$(TEST) ./test/faults -v -run TestMuseum -museum '$(BUG)'
 
 soak: ## random faults for SOAK=2h; adds a line to docs/soak.tsv
 	go run ./test/faults/cmd/faults -soak $(SOAK) -ledger docs/soak.tsv
