@@ -7,12 +7,13 @@ RIG  = go run ./test/rig/cmd/rig
 TEST = go test -timeout 20m
 
 FAULT = *
+BUG   = *
 SOAK  = 2h
 
 FUZZTIME = 1m
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-generator test-service faults soak soak-regen soak-faults rig generate generate-check lint bench bench-generator bench-service fuzz
+.PHONY: help build test test-generator test-service faults museum soak soak-regen soak-faults rig generate generate-check lint bench bench-generator bench-service fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +26,7 @@ test: ## everything; starts real servers
 	$(TEST) $(GENERATOR)
 	$(RIG) run -- $(TEST) -race $(SERVICE)
 	$(MAKE) faults
+	$(MAKE) museum BUG=today
 
 test-generator: ## generator, its scripts, arrows, invariant, goldens built and tested
 	$(TEST) $(GENERATOR)
@@ -35,6 +37,10 @@ test-service: ## the reference service under the race detector; alone, it skips 
 faults: ## break servers and processes under a service and judge what became of its events; FAULT=kafka-* for some
 	$(RIG) install
 	$(TEST) ./test/faults -v -run TestFaults -fault '$(FAULT)'
+
+museum: ## put known mistakes into the service and see each caught; BUG=name or pattern, BUG=today for the day's few
+	$(RIG) install
+	$(TEST) ./test/faults -v -run TestMuseum -museum '$(BUG)'
 
 soak: soak-regen soak-faults ## both soaks, for SOAK=2h each
 
