@@ -6,8 +6,11 @@ SERVICE   = ./templates/service/... ./test/...
 RIG  = go run ./test/rig/cmd/rig
 TEST = go test -timeout 20m
 
+FAULT = *
+SOAK  = 2h
+
 .DEFAULT_GOAL := help
-.PHONY: help build test test-generator test-service rig generate generate-check lint bench fuzz
+.PHONY: help build test test-generator test-service faults soak rig generate generate-check lint bench bench-generator bench-service fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,12 +22,20 @@ test: ## everything; starts real servers
 	go vet ./...
 	$(TEST) $(GENERATOR)
 	$(RIG) run -- $(TEST) -race $(SERVICE)
+	$(MAKE) faults
 
 test-generator: ## generator, its scripts, arrows, invariant, goldens built and tested
 	$(TEST) $(GENERATOR)
 
 test-service: ## the reference service under the race detector; alone, it skips what needs a server
 	$(TEST) -race $(SERVICE)
+
+faults: ## break servers and processes under a service and judge what became of its events; FAULT=kafka-* for some
+	$(RIG) install
+	$(TEST) ./test/faults -v -run TestFaults -fault '$(FAULT)'
+
+soak: ## random faults for SOAK=2h; adds a line to docs/soak.tsv
+	go run ./test/faults/cmd/faults -soak $(SOAK) -ledger docs/soak.tsv
 
 rig: ## start PostgreSQL, MariaDB, RabbitMQ and Kafka for a person, until Ctrl-C
 	$(RIG) up
@@ -42,9 +53,15 @@ generate-check: ## fail when generate changes something
 
 lint: ## golangci-lint at the version tools/go.mod pins
 	go tool -modfile=tools/go.mod golangci-lint run ./...
+	go -C bench/service vet ./...
 
-bench: ## measure the generator beside buf, protoc and goctl where they are on PATH
+bench: bench-generator bench-service ## both benchmarks
+
+bench-generator: ## measure the generator beside buf, protoc and goctl where they are on PATH
 	go run ./bench/generator
+
+bench-service: ## measure the running service beside hand-written code and other libraries, on real servers; BENCH=-short for three minutes
+	go -C bench/service run ./run -svg ../../docs/performance-service.svg $(BENCH)
 
 fuzz: ## each fuzz target of the generator for a minute
 	@for pkg in $$(grep -rl '^func Fuzz' --include='*_test.go' generator | xargs -rn1 dirname | sort -u); do \

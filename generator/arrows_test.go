@@ -23,15 +23,16 @@ const arrows = `
 	naming, diag < schema;
 	manifest, schema < ir;
 	ir < contract;
-	ir, fragment < gogen;
+	ir, fragment, fileset < gogen;
 	gogen, fileset, contract < plan;
 	plan, templates < render;
 	diag < goedit;
+	diag < typecheck;
 	# What a changed contract asks of the user's code is decided apart from where and when it is written.
 	contract, goedit < evolve;
 	fileset, merge, evolve < reconcile;
 	render, gomod < generator;
-	generator, reconcile, drift < cli;
+	generator, reconcile, drift, typecheck < cli;
 	cli < main;
 `
 
@@ -40,7 +41,6 @@ var only = []restriction{
 	{"go.yaml.in/yaml", "manifest", "YAML has positions, dialects and limits: one package knows them"},
 	{"github.com/bufbuild/protocompile", "schema", "the proto front end can be exchanged"},
 	{"google.golang.org/protobuf/cmd/protoc-gen-go", "gogen", "so can the code generator"},
-	{"github.com/Masterminds/sprig", "render", "templates are executed in one place"},
 	{"text/template", "render gogen", "templates are executed in one place; the stubs of gRPC are another's"},
 	{"github.com/spf13/cobra", "cli", "flags end there"},
 	{"os/exec", "", "nothing is executed"},

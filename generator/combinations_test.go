@@ -1,9 +1,12 @@
 package generator_test
 
 import (
+	"bytes"
+	"go/format"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/svcgen/svcgen/generator"
@@ -38,6 +41,32 @@ func TestCombinations(t *testing.T) {
 					goTool(t, dir, args...)
 				}
 			})
+		}
+	}
+}
+
+// TestFormatted proves that every Go file is formatted, whatever was chosen: those that are copied are not formatted
+// again, and their imports must not change their order when the service's module takes the place of the reference's.
+func TestFormatted(t *testing.T) {
+	for _, database := range []string{"sqlite", "postgres", "mysql"} {
+		for _, broker := range []string{"memory", "kafka", "rabbitmq"} {
+			for _, module := range []string{"a.io/a", "zzz.example/zzz"} {
+				out, err := generator.Generate(t.Context(), generator.Input{
+					Proto:   filepath.Join(examples, "quickstart", "proto", "acme", "orders", "v1", "orders.proto"),
+					Choices: ir.Choices{Name: "orders", Module: module, Database: database, Broker: broker},
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, f := range out.Files.Files() {
+					if !strings.HasSuffix(f.Path, ".go") {
+						continue
+					}
+					if want, err := format.Source(f.Content); err != nil || !bytes.Equal(want, f.Content) {
+						t.Errorf("%s, %s and %s: %s is not formatted: %v", module, database, broker, f.Path, err)
+					}
+				}
+			}
 		}
 	}
 }

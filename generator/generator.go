@@ -25,6 +25,7 @@ type Input struct {
 	Imports  []string   // further import roots, as -I takes them
 	Limits   schema.Limits
 	Version  string // of svcgen
+	Made     fileset.Made
 }
 
 // Output is a generated service.
@@ -46,7 +47,7 @@ func Generate(ctx context.Context, in Input) (*Output, error) {
 	if err := found.Err(); err != nil {
 		return nil, err
 	}
-	code, err := gogen.Generate(service.Protos, service.Module)
+	code, err := gogen.Generate(service.Protos, service.Module, in.Made)
 	if err != nil {
 		return nil, &BugError{fmt.Errorf("generate code of the protos: %w", err)}
 	}
@@ -67,7 +68,7 @@ func Generate(ctx context.Context, in Input) (*Output, error) {
 	if list := misplaced(service, files); len(list) > 0 {
 		return nil, s.Sources().Finish(list)
 	}
-	set, err := render.Files(service, files, render.Options{Reference: reference, Fragments: fragment.FS})
+	set, err := render.Files(service, files, render.Options{Reference: reference, Fragments: fragment.FS, Made: in.Made})
 	if err != nil {
 		return nil, &BugError{err}
 	}

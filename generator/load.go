@@ -91,7 +91,7 @@ func goModule(m *manifest.Manifest, s *ir.Service) ([]gogen.File, error) {
 		if !f.Generate {
 			continue
 		}
-		for _, imported := range f.Descriptor.GetDependency() {
+		for _, imported := range f.Imports {
 			if module := provider[imported]; module != "" {
 				extra = append(extra, module)
 			}

@@ -20,6 +20,7 @@ import (
 
 // Main runs svcgen with args and returns its exit code. See docs/exit-codes.md.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	collect()
 	return guarded(stdout, stderr, func(a *app) error {
 		root := a.root()
 		root.SetArgs(args)

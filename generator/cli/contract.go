@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/drift"
 	"github.com/svcgen/svcgen/generator/evolve"
+	"github.com/svcgen/svcgen/generator/goedit"
 	"github.com/svcgen/svcgen/generator/reconcile"
 )
 
@@ -20,17 +22,13 @@ import (
 type promised struct {
 	old    *contract.Contract // nil where an svcgen that kept none made the tree
 	now    contract.Contract
+	same   bool // nothing is another than it was, and there is nothing to compare
 	before *descriptorpb.FileDescriptorSet
 	after  *descriptorpb.FileDescriptorSet
 }
 
 func readPromised(tree *reconcile.Tree, out *generator.Output) (promised, error) {
 	p := promised{now: contract.Of(out.Service), before: &descriptorpb.FileDescriptorSet{}, after: &descriptorpb.FileDescriptorSet{}}
-	if f, ok := out.Files.Get(contract.Descriptors); ok {
-		if err := proto.Unmarshal(f.Content, p.after); err != nil {
-			return p, fmt.Errorf("read the new descriptors: %w", err)
-		}
-	}
 	text, err := fs.ReadFile(tree.FS(), contract.File)
 	if errors.Is(err, fs.ErrNotExist) {
 		return p, nil
@@ -47,10 +45,20 @@ func readPromised(tree *reconcile.Tree, out *generator.Output) (promised, error)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return p, err
 	}
-	if err := proto.Unmarshal(set, p.before); err != nil {
+	p.old = &old
+	descriptors, _ := out.Files.Get(contract.Descriptors)
+	promises, _ := out.Files.Get(contract.File)
+	if p.same = bytes.Equal(set, descriptors.Content) && bytes.Equal(text, promises.Content); p.same {
+		return p, nil
+	}
+	if err := proto.Unmarshal(descriptors.Content, p.after); err != nil {
+		return p, fmt.Errorf("read the new descriptors: %w", err)
+	}
+	if err := proto.Unmarshal(set, p.before); err != nil && goedit.ConflictMarker(set) > 0 {
+		p.before = nil // git has joined what it must not
+	} else if err != nil {
 		return p, &failure{exitFailed, diag.List{{Pos: diag.Pos{File: contract.Descriptors}, Message: "cannot be read", Hint: restore}}}
 	}
-	p.old = &old
 	return p, nil
 }
 
@@ -60,7 +68,7 @@ func (p promised) evolution(renames []string) (evolve.Plan, error) {
 	for _, text := range renames {
 		r, err := evolve.ParseRename(text)
 		if err != nil {
-			return evolve.Plan{}, usage(err.Error(), "write --rename OrderService.Place=Submit, or --rename OrderService.Place=CartService.Place")
+			return evolve.Plan{}, usage(err.Error(), "write --rename OrderService.Place=Submit, --rename OrderService.Place=CartService.Place or, for a whole service, --rename OrderService=ShopService")
 		}
 		list = append(list, r)
 	}
@@ -69,8 +77,12 @@ func (p promised) evolution(renames []string) (evolve.Plan, error) {
 
 // breaks compares the contracts. The first list is for a person to know; a run is refused for the second.
 func (p promised) breaks(out *generator.Output, allowed bool) (changes []drift.Change, known, refused diag.List, err error) {
-	if p.old == nil {
+	if p.old == nil || p.same {
 		return nil, nil, nil, nil
+	}
+	if p.before == nil {
+		known.Warn(diag.Pos{File: contract.Descriptors}, "compare the protos yourself", "git left a merge conflict in it: what breaks was not looked at")
+		return nil, known, nil, nil
 	}
 	changes, err = drift.Compare(side(*p.old, p.before), side(p.now, p.after))
 	if err != nil {

@@ -69,7 +69,8 @@ func classify(err error) *failure {
 	var bug *generator.BugError
 	var path *fs.PathError
 	one := func(code int, hint string) *failure {
-		return &failure{code, diag.List{{Message: err.Error(), Hint: hint}}}
+		// Several errors at once are on a line each, and a message is one line.
+		return &failure{code, diag.List{{Message: strings.ReplaceAll(err.Error(), "\n", "; "), Hint: hint}}}
 	}
 	switch {
 	case errors.As(err, &known):
@@ -89,6 +90,8 @@ func classify(err error) *failure {
 		return &failure{exitLocked, diag.List{{Message: held.Error(), Hint: "wait until it is done, then run svcgen again"}}}
 	case errors.As(err, &newer):
 		return one(exitFailed, "update svcgen to "+newer.Tree)
+	case errors.As(err, &notEmpty) && notEmpty.Interrupted:
+		return one(exitInput, "svcgen regen in it finishes that run; or delete the folder and run svcgen new again")
 	case errors.As(err, &notEmpty):
 		return one(exitInput, "give --out a folder that does not exist yet; svcgen regen updates a service that does")
 	case errors.As(err, &path) && errors.Is(err, fs.ErrNotExist):
@@ -103,7 +106,11 @@ func editedFailure(e *reconcile.EditedError) *failure {
 	var list diag.List
 	for _, action := range e.Actions {
 		d := diag.Diagnostic{Pos: diag.Pos{File: action.Path}, Message: "changed by hand, and svcgen owns it"}
-		if action.Note != "" {
+		switch action.Note {
+		case "":
+		case reconcile.NotOurs:
+			d.Message = action.Note
+		default:
 			d.Message += "; " + action.Note
 		}
 		list = append(list, d)
@@ -113,7 +120,9 @@ func editedFailure(e *reconcile.EditedError) *failure {
 }
 
 // diff is the unified diff of one action: from what is there to what svcgen would write.
-func diff(action reconcile.Action) string { return merge.Unified(action.Path, action.Old, action.New) }
+func diff(action reconcile.Action) string {
+	return merge.Unified(action.Path, action.Old, action.After())
+}
 
 // reportBug says what to report, and where.
 func (a *app) reportBug(message string, stack []byte) {

@@ -13,6 +13,7 @@ import (
 	"github.com/svcgen/svcgen/generator"
 	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/drift"
+	"github.com/svcgen/svcgen/generator/fileset"
 	"github.com/svcgen/svcgen/generator/manifest"
 	"github.com/svcgen/svcgen/generator/reconcile"
 )
@@ -53,7 +54,7 @@ FOLDER/... means every service in and below the folder.`,
 	f.maxProto.flag(cmd)
 	flags.BoolVar(&f.overwrite, "overwrite", false, "replace files of svcgen's that were changed by hand; the changes are saved under .svcgen/rescued")
 	flags.BoolVar(&f.breaking, "allow-breaking", false, "go on when a published event changes in a way its consumers cannot read")
-	flags.StringArrayVar(&f.renames, "rename", nil, "a method that has another name now, `SERVICE.OLD=NEW` or SERVICE.OLD=OTHER.NEW: your code follows; may be repeated")
+	flags.StringArrayVar(&f.renames, "rename", nil, "what has another name now, `SERVICE.OLD=NEW`, SERVICE.OLD=OTHER.NEW or SERVICE=OTHER: your code follows; may be repeated")
 	return cmd
 }
 
@@ -100,7 +101,11 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 			return a.report(report{Status: nothingToDo, Dir: dir, changes: &reconcile.Changes{Unchanged: len(lock.Files)}}, f.json)
 		}
 	}
-	out, err := generator.Generate(cmd.Context(), generator.Input{Manifest: filepath.Join(dir, manifest.FileName), Version: a.version, Limits: f.maxProto.limits()})
+	in := generator.Input{Manifest: filepath.Join(dir, manifest.FileName), Version: a.version, Limits: f.maxProto.limits()}
+	if !f.check { // a check takes nothing from earlier runs
+		in.Made = tree.Made(program)
+	}
+	out, err := generator.Generate(cmd.Context(), in)
 	if err != nil {
 		return err
 	}
@@ -127,6 +132,14 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 		return &failure{exitFailed, refused}
 	}
 	changes, err := tree.Plan(out.Files, opt)
+	if err != nil && changes == nil {
+		return err
+	}
+	broken, failed := breaks(tree, out.Service.Module, changes)
+	if failed != nil {
+		return failed
+	}
+	changes.Notes = append(changes.Notes, broken...)
 	if !f.writes() {
 		return both(a.preview(dir, f, contract, changes, err), a.strays(tree, f, out))
 	}
@@ -137,14 +150,17 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 		if changes, err = tree.Apply(out.Files, opt); err != nil {
 			return err
 		}
-		remember(tree, program)
+		changes.Notes = append(changes.Notes, broken...)
+		remember(tree, program, out.Files)
 	}
 	return a.done(dir, f, contract, changes)
 }
 
 // remember makes the next run with nothing to do a fast one. Only a run that has written anyway does it: one with
 // nothing to do touches nothing. Where it fails, this run has still done what it was asked for.
-func remember(tree *reconcile.Tree, program reconcile.Program) { _ = tree.Remember(program) }
+func remember(tree *reconcile.Tree, program reconcile.Program, set *fileset.Set) {
+	_ = tree.Remember(program, set)
+}
 
 // findTree is the folder with svcgen.lock, dir or the nearest one around it.
 func findTree(dir string) (string, error) {
@@ -197,9 +213,7 @@ func (a *app) recoverTree(tree *reconcile.Tree, write bool) error {
 // preview prints what would be done. With --check, anything at all is a failure.
 func (a *app) preview(dir string, f regenFlags, contract []drift.Change, changes *reconcile.Changes, err error) error {
 	var edited *reconcile.EditedError
-	if err != nil && !errors.As(err, &edited) {
-		return err
-	}
+	errors.As(err, &edited)
 	status := "would change"
 	if len(changes.Actions) == 0 && changes.Empty() {
 		status = nothingToDo

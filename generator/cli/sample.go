@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -38,12 +39,17 @@ func sampleRequest(s *ir.Service, m ir.Method) string {
 // fields are those of a message on the top level of a file; none of another.
 func fields(s *ir.Service, message string) []*descriptorpb.FieldDescriptorProto {
 	for _, f := range s.Protos {
-		name, ok := strings.CutPrefix(message, f.Descriptor.GetPackage())
-		if !ok {
+		name, ok := strings.CutPrefix(message, f.Package)
+		name = strings.TrimPrefix(name, ".")
+		if !ok || !slices.Contains(f.Types, name) {
 			continue
 		}
-		for _, m := range f.Descriptor.GetMessageType() {
-			if m.GetName() == strings.TrimPrefix(name, ".") {
+		fd, err := f.Descriptor.Message()
+		if err != nil {
+			return nil // it is a sample; who needs the descriptor has complained
+		}
+		for _, m := range fd.GetMessageType() {
+			if m.GetName() == name {
 				return m.GetField()
 			}
 		}

@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	cases = flag.Int("cases", 400, "random cases of the property test")
+	cases = flag.Int("cases", 4000, "random cases of the property test")
 	seed  = flag.Uint64("seed", 1, "of the first case; each case has the next one")
 )
 

@@ -8,20 +8,27 @@ import (
 	"github.com/svcgen/svcgen/generator/diag"
 )
 
-// Rename is what the user says of a method: it is another one now, of the same service or of another.
+// Rename is what the user says of a method: it is another one now, of the same service or of another. Without methods
+// it is said of a whole service.
 type Rename struct{ From, To Decl }
 
 // String is how a rename is written on the command line.
 func (r Rename) String() string {
-	if r.From.Type == r.To.Type {
+	switch {
+	case r.ofService():
+		return r.From.Type + "=" + r.To.Type
+	case r.From.Type == r.To.Type:
 		return r.From.String() + "=" + r.To.Method
 	}
 	return r.From.String() + "=" + r.To.String()
 }
 
-// ParseRename reads Service.Old=New, or Service.Old=Other.New.
+// ParseRename reads Service.Old=New, Service.Old=Other.New or Service=Other.
 func ParseRename(s string) (Rename, error) {
 	from, to, ok := strings.Cut(s, "=")
+	if ok && token.IsIdentifier(from) && token.IsIdentifier(to) && from != to {
+		return Rename{From: Decl{Type: from}, To: Decl{Type: to}}, nil
+	}
 	typ, method, dotted := strings.Cut(from, ".")
 	r := Rename{From: Decl{typ, method}, To: Decl{typ, to}}
 	if typ, method, moved := strings.Cut(to, "."); moved {
@@ -42,6 +49,11 @@ func (p *Plan) checkRenames() error {
 	seen := map[Decl]bool{}
 	for _, r := range p.renames {
 		switch {
+		case r.ofService() && len(p.methods(r.From.Type)) > 0:
+			errs.Add(diag.Pos{}, "", "--rename %s: %s is in the proto still", r, r.From.Type)
+		case r.ofService() && len(p.methods(r.To.Type)) == 0:
+			errs.Add(diag.Pos{}, "rename it in the proto first", "--rename %s: %s is not in the proto, or has no methods", r, r.To.Type)
+		case r.ofService():
 		case p.declared[r.From]:
 			errs.Add(diag.Pos{}, "", "--rename %s: %s is in the proto still", r, r.From)
 		case !p.declared[r.To]:

@@ -25,8 +25,18 @@ type File struct {
 	Owner   Owner
 	Mode    fs.FileMode
 	Content []byte
+	Packed  Packed // instead of Content, of svcgen's own files where they are many
+	Key     string // of what it was made from, where making it takes long; see Made
 	Decl    Decl   // what a Go file of the user's is there for
 	Variant string // of a user's file: the choice it depends on; when that changes, so does the file, if it was not edited
+}
+
+// Text is what the file is to hold.
+func (f File) Text() []byte {
+	if f.Packed != nil {
+		return f.Packed.Bytes()
+	}
+	return f.Content
 }
 
 // Decl names a declaration of the user's package: a method, or a type when Method is empty. A file that is

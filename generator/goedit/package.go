@@ -1,9 +1,10 @@
 // Package goedit finds declarations in a user's Go files and edits them byte by byte. What it does not edit
-// stays as it is: comments, line endings, odd formatting. It never prints a syntax tree back, never resolves
-// types, and ignores build constraints: a method behind a build tag exists.
+// stays as it is: comments, line endings, odd formatting. It never prints a syntax tree back, knows nothing of other
+// packages, and ignores build constraints: a method behind a build tag exists.
 package goedit
 
 import (
+	"bytes"
 	"errors"
 	"go/ast"
 	"go/parser"
@@ -31,7 +32,7 @@ type File struct {
 	ast  *ast.File
 }
 
-// Parse reads the Go files of one folder, keyed by path, that belong to package name. A file that does not
+// Parse reads the Go files of one folder, keyed by path, that belong to package name, or to any if that is empty. A file that does not
 // parse is reported at its position: nothing may be decided about a package that cannot be read.
 func Parse(name string, files map[string][]byte) (*Package, diag.List) {
 	pkg := &Package{}
@@ -44,7 +45,7 @@ func Parse(name string, files map[string][]byte) (*Package, diag.List) {
 		switch {
 		case err != nil:
 			errs = append(errs, *err)
-		case f.ast.Name.Name == name:
+		case f.ast.Name.Name == name || name == "":
 			pkg.files = append(pkg.files, f)
 		}
 	}
@@ -64,7 +65,10 @@ func ParseFile(path string, src []byte) (*File, diag.List) {
 }
 
 func parse(path string, src []byte) (*File, *diag.Diagnostic) {
-	fset := token.NewFileSet()
+	return parseIn(token.NewFileSet(), path, src)
+}
+
+func parseIn(fset *token.FileSet, path string, src []byte) (*File, *diag.Diagnostic) {
 	tree, err := parser.ParseFile(fset, path, src, parser.ParseComments|parser.SkipObjectResolution)
 	if err == nil {
 		return &File{Path: path, Src: src, fset: fset, ast: tree}, nil
@@ -72,18 +76,19 @@ func parse(path string, src []byte) (*File, *diag.Diagnostic) {
 	d := &diag.Diagnostic{Pos: diag.Pos{File: path, Line: 1, Col: 1}, Message: err.Error()}
 	var list scanner.ErrorList
 	if errors.As(err, &list) && len(list) > 0 {
-		d.Pos.Line, d.Pos.Col, d.Message = list[0].Pos.Line, column(src, list[0].Pos), list[0].Msg
+		d.Pos.Line, d.Pos.Col = lineCol(src, list[0].Pos.Offset)
+		d.Message = list[0].Msg
 	}
 	d.Hint = "svcgen changes nothing while a file of this package does not parse"
-	if line := conflictMarker(src); line > 0 {
+	if line := ConflictMarker(src); line > 0 {
 		d.Pos.Line, d.Pos.Col, d.Message = line, 1, "a merge conflict is left in this file"
 		d.Hint = "resolve it, then run svcgen regen again"
 	}
 	return nil, d
 }
 
-// conflictMarker returns the line of the first merge conflict marker, or 0.
-func conflictMarker(src []byte) int {
+// ConflictMarker returns the line of the first conflict marker that a merge left in a file of any kind, or 0.
+func ConflictMarker(src []byte) int {
 	for i, line := range strings.Split(string(src), "\n") {
 		if strings.HasPrefix(line, "<<<<<<< ") {
 			return i + 1
@@ -115,40 +120,91 @@ func (p *Package) Methods(recv, name string) []Method {
 	return found
 }
 
-// HasMethod reports whether a value of type recv has method name: declared on it, or promoted from a type of
-// this package that it embeds. What it gets from another package, such as the Unimplemented server every
-// service embeds, does not count.
-func (p *Package) HasMethod(recv, name string) bool {
-	return p.hasMethod(recv, name, map[string]bool{})
-}
+// Promoted is a type of another package whose methods a type of this one has.
+type Promoted struct{ Path, Name string }
 
-func (p *Package) hasMethod(recv, name string, seen map[string]bool) bool {
-	if recv == "" || seen[recv] { // "": embedded from another package
-		return false
-	}
-	seen[recv] = true
-	if len(p.Methods(recv, name)) > 0 {
-		return true
-	}
-	for _, f := range p.files {
-		for _, spec := range f.types(recv) {
-			switch t := spec.Type.(type) {
-			case *ast.StructType:
-				for _, field := range t.Fields.List {
-					if len(field.Names) == 0 && p.hasMethod(typeName(field.Type), name, seen) {
-						return true
-					}
+// HasMethod reports whether a value of type recv has method name: declared on it, or promoted from a type of
+// this package that it embeds. Types of other packages that it embeds are listed as elsewhere: whether those have it
+// is not known here.
+func (p *Package) HasMethod(recv, name string) (has bool, elsewhere []Promoted) {
+	seen := map[string]bool{}
+	var visit func(recv string) bool
+	visit = func(recv string) bool {
+		if seen[recv] {
+			return false
+		}
+		seen[recv] = true
+		if len(p.Methods(recv, name)) > 0 {
+			return true
+		}
+		for _, f := range p.files {
+			for _, spec := range f.types(recv) {
+				if declaresMethod(spec, name) {
+					return true
 				}
-			case *ast.InterfaceType:
-				for _, field := range t.Methods.List {
-					if len(field.Names) == 1 && field.Names[0].Name == name {
-						return true
+				for _, t := range promoting(spec) {
+					if own := typeName(t); own != "" {
+						if visit(own) {
+							return true
+						}
+					} else if other, ok := f.promoted(t); ok {
+						elsewhere = append(elsewhere, other)
 					}
 				}
 			}
 		}
+		return false
 	}
-	return false
+	return visit(recv), elsewhere
+}
+
+// declaresMethod reports whether an interface lists the method.
+func declaresMethod(spec *ast.TypeSpec, name string) bool {
+	t, ok := spec.Type.(*ast.InterfaceType)
+	return ok && slices.ContainsFunc(t.Methods.List, func(field *ast.Field) bool {
+		return slices.ContainsFunc(field.Names, func(id *ast.Ident) bool { return id.Name == name })
+	})
+}
+
+// promoting are the types whose methods the declared one has: those it embeds, and the one it is an alias of.
+func promoting(spec *ast.TypeSpec) []ast.Expr {
+	var fields *ast.FieldList
+	switch t := spec.Type.(type) {
+	case *ast.StructType:
+		fields = t.Fields
+	case *ast.InterfaceType:
+		fields = t.Methods
+	default:
+		if spec.Assign.IsValid() {
+			return []ast.Expr{t}
+		}
+		return nil
+	}
+	var list []ast.Expr
+	for _, field := range fields.List {
+		if len(field.Names) == 0 {
+			list = append(list, field.Type)
+		}
+	}
+	return list
+}
+
+// promoted is the type of another package that t is.
+func (f *File) promoted(t ast.Expr) (Promoted, bool) {
+	switch t := t.(type) {
+	case *ast.StarExpr:
+		return f.promoted(t.X)
+	case *ast.ParenExpr:
+		return f.promoted(t.X)
+	case *ast.IndexExpr:
+		return f.promoted(t.X)
+	case *ast.IndexListExpr:
+		return f.promoted(t.X)
+	case *ast.SelectorExpr:
+		pkg, ok := t.X.(*ast.Ident)
+		return Promoted{f.pathOf(pkg.Name), t.Sel.Name}, ok
+	}
+	return Promoted{}, false
 }
 
 // HasType reports whether the package declares a type of that name.
@@ -156,8 +212,42 @@ func (p *Package) HasType(name string) bool {
 	return slices.ContainsFunc(p.files, func(f *File) bool { return len(f.types(name)) > 0 })
 }
 
+// TypePos is where the package declares a type of that name.
+func (p *Package) TypePos(name string) (pos diag.Pos, ok bool) {
+	for _, f := range p.files {
+		for _, spec := range f.types(name) {
+			return f.pos(spec.Name.Pos()), true
+		}
+	}
+	return diag.Pos{}, false
+}
+
 // HasFunc reports whether the package declares a function of that name.
 func (p *Package) HasFunc(name string) bool { return len(p.Methods("", name)) > 0 }
+
+// Declared is a type, a function or, with the type of its receiver, a method.
+type Declared struct{ Recv, Name string }
+
+// Declares are the types, functions and methods of the file.
+func (f *File) Declares() []Declared {
+	var list []Declared
+	for _, d := range f.ast.Decls {
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			list = append(list, Declared{receiver(d), d.Name.Name})
+		case *ast.GenDecl:
+			for _, s := range d.Specs {
+				if spec, ok := s.(*ast.TypeSpec); ok {
+					list = append(list, Declared{"", spec.Name.Name})
+				}
+			}
+		}
+	}
+	return list
+}
+
+// Mentions reports whether the name occurs in the file, whatever it stands for there.
+func (f *File) Mentions(name string) bool { return f.identifiers()[name] }
 
 func (f *File) types(name string) []*ast.TypeSpec {
 	var found []*ast.TypeSpec
@@ -202,16 +292,19 @@ func typeName(t ast.Expr) string {
 }
 
 func (f *File) pos(p token.Pos) diag.Pos {
-	at := f.fset.PositionFor(p, false)
-	return diag.Pos{File: f.Path, Line: at.Line, Col: column(f.Src, at)}
+	line, col := lineCol(f.Src, f.offset(p))
+	return diag.Pos{File: f.Path, Line: line, Col: col}
 }
 
-// column turns the byte column of go/token into one that counts code points, as diag.Pos does.
-func column(src []byte, at token.Position) int {
-	end := min(at.Offset, len(src))
-	start := max(end-(at.Column-1), 0)
-	return utf8.RuneCount(src[start:end]) + 1
+// lineCol is where a byte stands, whatever //line says. Columns are in code points, as those of diag.Pos.
+func lineCol(src []byte, at int) (line, col int) {
+	before := src[:min(at, len(src))]
+	start := bytes.LastIndexByte(before, '\n') + 1
+	return bytes.Count(before, []byte("\n")) + 1, utf8.RuneCount(before[start:]) + 1
 }
+
+// Pos is the place of an offset.
+func (f *File) Pos(offset int) diag.Pos { return f.pos(f.fset.File(f.ast.FileStart).Pos(offset)) }
 
 func (f *File) offset(p token.Pos) int { return f.fset.PositionFor(p, false).Offset }
 
@@ -226,7 +319,7 @@ func importPath(spec *ast.ImportSpec) string {
 
 // HasMember reports whether type recv has a method or a field of that name, so that no method can get it.
 func (p *Package) HasMember(recv, name string) bool {
-	if p.HasMethod(recv, name) {
+	if has, _ := p.HasMethod(recv, name); has {
 		return true
 	}
 	for _, f := range p.files {

@@ -32,7 +32,7 @@ func TestHasMethod(t *testing.T) {
 		{"OrderService", "InTest", false},
 		{"OrderService", "InMain", false},
 	} {
-		if got := pkg.HasMethod(test.recv, test.name); got != test.want {
+		if got, _ := pkg.HasMethod(test.recv, test.name); got != test.want {
 			t.Errorf("%s.%s: %t, want %t", test.recv, test.name, got, test.want)
 		}
 	}

@@ -49,12 +49,12 @@ func closure(path string, byPath map[string]*ir.ProtoFile, needed map[string]boo
 		return
 	}
 	needed[path] = true
-	for _, imported := range f.Descriptor.GetDependency() {
+	for _, imported := range f.Imports {
 		closure(imported, byPath, needed)
 	}
 }
 
 // choosesAPI reports whether f may have the hybrid API, for which all files have to be loaded together: see workers.
 func choosesAPI(f ir.ProtoFile) bool {
-	return f.Generate && slices.Contains(f.Descriptor.GetDependency(), "google/protobuf/go_features.proto")
+	return f.Generate && slices.Contains(f.Imports, "google/protobuf/go_features.proto")
 }

@@ -128,10 +128,9 @@ func protoFile(fd protoreflect.FileDescriptor, own bool) ir.ProtoFile {
 		d.Options = &descriptorpb.FileOptions{}
 	}
 	d.Options.GoPackage = new(importPath + ";" + name)
-	return ir.ProtoFile{
-		Path:       fd.Path(),
-		Descriptor: d,
-		Go:         ir.GoPackage{ImportPath: importPath, Name: name},
-		Generate:   own,
+	f, err := ir.NewProtoFile(d, ir.GoPackage{ImportPath: importPath, Name: name}, own)
+	if err != nil {
+		panic(err)
 	}
+	return f
 }

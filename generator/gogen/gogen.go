@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/gofeaturespb"
 
+	"github.com/svcgen/svcgen/generator/fileset"
 	"github.com/svcgen/svcgen/generator/ir"
 )
 
@@ -24,16 +25,21 @@ import (
 type File struct {
 	Path    string
 	Content []byte
+	Packed  fileset.Packed // instead of Content, behind the first packAfter bytes
+	Key     string         // of what it was made from
 }
+
+// packAfter is how many bytes of sources are kept as they are: those of some two thousand methods.
+const packAfter = 16 << 20
 
 // Generate returns the Go sources of every file that is to be generated, sorted by path. The files are the
 // closure of the served protos in dependency order; module is the Go module path of the emitted tree.
-// The same input gives the same bytes, and the descriptors are not changed.
-func Generate(files []ir.ProtoFile, module string) ([]File, error) {
+// The same input gives the same bytes, whatever was made before, and the descriptors are not changed.
+func Generate(files []ir.ProtoFile, module string, made fileset.Made) ([]File, error) {
 	if !slices.ContainsFunc(files, func(f ir.ProtoFile) bool { return f.Generate }) {
 		return nil, nil
 	}
-	out, err := generate(files, module, mode{linear: true, chunk: chunkSize})
+	out, err := generate(files, module, mode{linear: true, chunk: chunkSize, made: made})
 	if errors.Is(err, errNoMarker) {
 		// A newer protoc-gen-go prints its descriptor in another form: be slow rather than wrong.
 		out, err = generate(files, module, mode{chunk: chunkSize})
@@ -43,12 +49,14 @@ func Generate(files []ir.ProtoFile, module string) ([]File, error) {
 
 // chunkSize is how many proto files are loaded at once. What protogen knows of a file takes several times the memory of
 // the sources it becomes, and is released with its chunk.
-const chunkSize = 8
+const chunkSize = 4
 
 // mode is how sources are made; it never shows in them.
 type mode struct {
 	linear bool // the raw descriptor is spliced in after formatting, see descriptor.go
 	chunk  int  // see chunkSize
+	pack   bool // see packAfter
+	made   fileset.Made
 }
 
 func generate(files []ir.ProtoFile, module string, how mode) ([]File, error) {
@@ -60,11 +68,17 @@ func generate(files []ir.ProtoFile, module string, how mode) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out []File
-	for chunk := range chunks(files, how.chunk) {
-		done, err := generateChunk(chunk, prefixes, stubs, how.linear)
+	out, left, keys := remembered(files, prefixes, how.made)
+	kept := 0
+	for chunk := range chunks(left, how.chunk) {
+		how.pack = kept >= packAfter
+		done, err := generateChunk(chunk, prefixes, stubs, how)
 		if err != nil {
 			return nil, err
+		}
+		for i, f := range done {
+			kept += len(f.Content)
+			done[i].Key = keys[f.Path]
 		}
 		out = append(out, done...)
 	}
@@ -72,7 +86,7 @@ func generate(files []ir.ProtoFile, module string, how mode) ([]File, error) {
 	return out, nil
 }
 
-func generateChunk(files []ir.ProtoFile, prefixes map[string]string, stubs *stubPrinter, linear bool) ([]File, error) {
+func generateChunk(files []ir.ProtoFile, prefixes map[string]string, stubs *stubPrinter, how mode) ([]File, error) {
 	plugin, err := newPlugin(files, prefixes)
 	if err != nil {
 		return nil, err
@@ -83,7 +97,7 @@ func generateChunk(files []ir.ProtoFile, prefixes map[string]string, stubs *stub
 		if f.Generate {
 			targets = append(targets, f)
 		}
-		if _, ours := prefixes[f.Desc.Path()]; ours && linear {
+		if _, ours := prefixes[f.Desc.Path()]; ours && how.linear {
 			// Before any file is generated: a public import makes one file's generator read another's descriptor.
 			full[f], f.Proto = f.Proto, stubDescriptor(f.Proto)
 		}
@@ -94,12 +108,14 @@ func generateChunk(files []ir.ProtoFile, prefixes map[string]string, stubs *stub
 	var group errgroup.Group
 	group.SetLimit(workers(targets))
 	for i, f := range targets {
-		group.Go(func() (err error) {
-			done[2*i], err = messages(plugin, f, full[f])
+		group.Go(func() error {
+			sources, err := messages(plugin, f, full[f])
+			done[2*i], err = finished(sources, err, how.pack)
 			return generating(f, err)
 		})
-		group.Go(func() (err error) {
-			done[2*i+1], err = stubs.print(plugin, f)
+		group.Go(func() error {
+			sources, err := stubs.print(plugin, f)
+			done[2*i+1], err = finished(sources, err, how.pack)
 			return generating(f, err)
 		})
 	}
@@ -107,6 +123,22 @@ func generateChunk(files []ir.ProtoFile, prefixes map[string]string, stubs *stub
 		return nil, err
 	}
 	return slices.Concat(done...), nil
+}
+
+// finished are sources that passed the last check.
+func finished(sources []File, err error, pack bool) ([]File, error) {
+	if err != nil {
+		return nil, err
+	}
+	for i, f := range sources {
+		if err := CheckDirectives(f.Path, f.Content); err != nil {
+			return nil, err
+		}
+		if pack {
+			sources[i] = File{Path: f.Path, Packed: fileset.Pack(f.Content)}
+		}
+	}
+	return sources, nil
 }
 
 // workers is 1 when a file has the hybrid API, for which protoc-gen-go changes the messages it has printed,

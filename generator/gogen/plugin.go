@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/compiler/protogen"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/pluginpb"
@@ -25,7 +24,11 @@ const (
 func newPlugin(files []ir.ProtoFile, prefixes map[string]string) (*protogen.Plugin, error) {
 	req := &pluginpb.CodeGeneratorRequest{}
 	for _, f := range files {
-		req.ProtoFile = append(req.ProtoFile, withGoPackage(f))
+		fd, err := withGoPackage(f)
+		if err != nil {
+			return nil, fmt.Errorf("load the descriptor of %s: %w", f.Path, err)
+		}
+		req.ProtoFile = append(req.ProtoFile, fd)
 		if f.Generate {
 			req.FileToGenerate = append(req.FileToGenerate, f.Path)
 		}
@@ -42,21 +45,18 @@ func newPlugin(files []ir.ProtoFile, prefixes map[string]string) (*protogen.Plug
 	return plugin, nil
 }
 
-// withGoPackage returns f's descriptor as a new message, because protogen parses a message again in place when
-// the closure declares options, with f's Go package as its go_package. A parameter for each file (M) would do
+// withGoPackage returns f's descriptor with f's Go package as its go_package. A parameter for each file (M) would do
 // as well but for file names with a comma.
-func withGoPackage(f ir.ProtoFile) *descriptorpb.FileDescriptorProto {
-	own := shallowCopy(f.Descriptor)
-	want := f.Go.ImportPath + ";" + f.Go.Name
-	if own.GetOptions().GetGoPackage() != want {
-		options := &descriptorpb.FileOptions{}
-		if own.Options != nil {
-			options = proto.CloneOf(own.Options)
-		}
-		options.GoPackage = &want
-		own.Options = options
+func withGoPackage(f ir.ProtoFile) (*descriptorpb.FileDescriptorProto, error) {
+	fd, err := f.Descriptor.Message()
+	if err != nil {
+		return nil, err
 	}
-	return own
+	if fd.Options == nil {
+		fd.Options = &descriptorpb.FileOptions{}
+	}
+	fd.Options.GoPackage = new(f.Go.ImportPath + ";" + f.Go.Name)
+	return fd, nil
 }
 
 // shallowCopy returns a descriptor of its own that shares its parts with d.

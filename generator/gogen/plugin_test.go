@@ -39,7 +39,7 @@ func TestSourceName(t *testing.T) {
 
 // TestEverySourceIsBuilt asks the go command's own rules about each generated file.
 func TestEverySourceIsBuilt(t *testing.T) {
-	out, err := Generate(corpus(t)["files"], testModule)
+	out, err := Generate(corpus(t)["files"], testModule, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,12 +66,11 @@ func TestEverySourceIsBuilt(t *testing.T) {
 func TestGenerateRefuses(t *testing.T) {
 	file := func(path, importPath string) ir.ProtoFile {
 		syntax := "proto3"
-		return ir.ProtoFile{
-			Path:       path,
-			Descriptor: &descriptorpb.FileDescriptorProto{Name: &path, Syntax: &syntax},
-			Go:         ir.GoPackage{ImportPath: importPath, Name: "p"},
-			Generate:   true,
+		f, err := ir.NewProtoFile(&descriptorpb.FileDescriptorProto{Name: &path, Syntax: &syntax}, ir.GoPackage{ImportPath: importPath, Name: "p"}, true)
+		if err != nil {
+			t.Fatal(err)
 		}
+		return f
 	}
 	for name, c := range map[string]struct {
 		files []ir.ProtoFile
@@ -81,14 +80,14 @@ func TestGenerateRefuses(t *testing.T) {
 		"listed twice":    {[]ir.ProtoFile{file("a.proto", testModule+"/gen"), file("a.proto", testModule+"/gen")}, "a.proto: the file is listed twice"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Generate(c.files, testModule)
+			_, err := Generate(c.files, testModule, nil)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %s", err, c.want)
 			}
 		})
 	}
 	t.Run("nothing to do", func(t *testing.T) {
-		if out, err := Generate(nil, testModule); err != nil || len(out) != 0 {
+		if out, err := Generate(nil, testModule, nil); err != nil || len(out) != 0 {
 			t.Errorf("%v, %v", out, err)
 		}
 	})

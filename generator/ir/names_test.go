@@ -15,7 +15,11 @@ func compareNames(t *testing.T, svc *ir.Service) {
 	t.Helper()
 	req := &pluginpb.CodeGeneratorRequest{Parameter: new("")}
 	for _, p := range svc.Protos {
-		req.ProtoFile = append(req.ProtoFile, p.Descriptor)
+		fd, err := p.Descriptor.Message()
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.ProtoFile = append(req.ProtoFile, fd)
 		if p.Generate {
 			req.FileToGenerate = append(req.FileToGenerate, p.Path)
 		}

@@ -4,37 +4,54 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
-
-	"github.com/svcgen/svcgen/generator/schema"
 )
 
 // protos are the files of the schema as protoc-gen-go is to see them: with our go_package and harmless comments.
 func (r *resolver) protos() []ProtoFile {
 	var list []ProtoFile
 	for _, f := range r.schema.Files {
-		pkg := r.packages[f.Path]
-		p := ProtoFile{Path: f.Path, Go: pkg, Descriptor: f.Proto, Generate: f.Known == nil}
-		if p.Generate {
-			p.Descriptor = rewritten(f, pkg)
+		p, err := NewProtoFile(f.Proto, r.packages[f.Path], f.Known == nil)
+		if err != nil {
+			r.list.Add(r.fileStart(f), "", "its descriptor cannot be serialized: %s", err.Error())
 		}
 		list = append(list, p)
 	}
 	return list
 }
 
+// NewProtoFile is the file of fd, which is not changed, with its Go package. One that is to be generated is given that
+// as its go_package, and harmless comments.
+func NewProtoFile(fd *descriptorpb.FileDescriptorProto, pkg GoPackage, generate bool) (ProtoFile, error) {
+	p := ProtoFile{
+		Path: fd.GetName(), Package: fd.GetPackage(), Imports: fd.GetDependency(), Services: len(fd.GetService()), Go: pkg, Generate: generate,
+	}
+	for _, m := range fd.GetMessageType() {
+		p.Types = append(p.Types, m.GetName())
+	}
+	for _, e := range fd.GetEnumType() {
+		p.Types = append(p.Types, e.GetName())
+	}
+	if generate {
+		fd = rewritten(fd, pkg)
+	}
+	var err error
+	p.Descriptor, err = proto.MarshalOptions{AllowPartial: true, Deterministic: true}.Marshal(fd)
+	return p, err
+}
+
 // rewritten is a copy of a file's descriptor; what it does not change it shares with the original.
-func rewritten(f *schema.File, pkg GoPackage) *descriptorpb.FileDescriptorProto {
+func rewritten(from *descriptorpb.FileDescriptorProto, pkg GoPackage) *descriptorpb.FileDescriptorProto {
 	fd := &descriptorpb.FileDescriptorProto{}
-	f.Proto.ProtoReflect().Range(func(field protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+	from.ProtoReflect().Range(func(field protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 		fd.ProtoReflect().Set(field, v)
 		return true
 	})
-	fd.ProtoReflect().SetUnknown(f.Proto.ProtoReflect().GetUnknown())
+	fd.ProtoReflect().SetUnknown(from.ProtoReflect().GetUnknown())
 	fd.Options = &descriptorpb.FileOptions{}
-	if f.Proto.Options != nil {
-		fd.Options = proto.CloneOf(f.Proto.Options)
+	if from.Options != nil {
+		fd.Options = proto.CloneOf(from.Options)
 	}
 	fd.Options.GoPackage = new(pkg.ImportPath + ";" + pkg.Name)
-	fd.SourceCodeInfo = harmless(f.Proto.GetSourceCodeInfo())
+	fd.SourceCodeInfo = harmless(from.GetSourceCodeInfo())
 	return fd
 }

@@ -3,17 +3,16 @@ package plan
 import (
 	"fmt"
 
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/svcgen/svcgen/generator/contract"
 	"github.com/svcgen/svcgen/generator/ir"
 )
 
-// sourceCodeInfo is the field of a file's descriptor with its comments and positions, which are no part of the
-// contract.
-const sourceCodeInfo = 9
+const (
+	fileField      = 1 // of a FileDescriptorSet
+	sourceCodeInfo = 9 // of a file: its comments and positions, which are no part of the contract
+)
 
 // promises is what the service serves and publishes, and the descriptors of its own protos, for the next run to
 // compare with.
@@ -34,20 +33,35 @@ func promises() func(*planner) ([]File, error) {
 	}
 }
 
+// descriptors is the FileDescriptorSet of the service's own protos.
 func descriptors(s *ir.Service) ([]byte, error) {
-	set := &descriptorpb.FileDescriptorSet{}
+	var set []byte
 	for _, f := range s.Protos {
 		if !f.Generate {
 			continue
 		}
-		bare := &descriptorpb.FileDescriptorProto{}
-		f.Descriptor.ProtoReflect().Range(func(field protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-			if field.Number() != sourceCodeInfo {
-				bare.ProtoReflect().Set(field, v)
-			}
-			return true
-		})
-		set.File = append(set.File, bare)
+		bare, err := without(sourceCodeInfo, f.Descriptor)
+		if err != nil {
+			return nil, err
+		}
+		set = protowire.AppendTag(set, fileField, protowire.BytesType)
+		set = protowire.AppendBytes(set, bare)
 	}
-	return proto.MarshalOptions{Deterministic: true}.Marshal(set)
+	return set, nil
+}
+
+// without is a serialized message but for one of its fields.
+func without(field protowire.Number, message []byte) ([]byte, error) {
+	var out []byte
+	for len(message) > 0 {
+		n, _, size := protowire.ConsumeField(message)
+		if size < 0 {
+			return nil, protowire.ParseError(size)
+		}
+		if n != field {
+			out = append(out, message[:size]...)
+		}
+		message = message[size:]
+	}
+	return out, nil
 }

@@ -39,7 +39,7 @@ func modules() func(*planner) ([]File, error) {
 func given(made []gogen.File) []File {
 	var files []File
 	for _, m := range made {
-		files = append(files, File{Path: m.Path, Source: Given, Content: m.Content})
+		files = append(files, File{Path: m.Path, Source: Given, Content: m.Content, Packed: m.Packed, Key: m.Key})
 	}
 	return files
 }
@@ -89,7 +89,7 @@ func endToEnd(p *planner, path, from string, specs []ir.Import) []File {
 
 // services are the types that implement the gRPC services.
 func services() func(*planner) ([]File, error) {
-	return eachService(func(s *ir.Service, served ir.RPCService) []File {
+	return eachService(func(s *ir.Service, served *ir.RPCService) []File {
 		return []File{{
 			Path: served.File, Source: Fragment, From: "service.go.tmpl",
 			Data: &Data{Served: served, Imports: imports(s.Module, served.Import)},
@@ -100,7 +100,7 @@ func services() func(*planner) ([]File, error) {
 
 // methods are the stubs of the gRPC methods.
 func methods() func(*planner) ([]File, error) {
-	return eachMethod(func(m ir.Method) (path, from string, needs []ir.Import) {
+	return eachMethod(func(m *ir.Method) (path, from string, needs []ir.Import) {
 		needs = []ir.Import{m.Input.Import, m.Output.Import}
 		for _, e := range m.Emits {
 			needs = append(needs, e.Event.Message.Import)
@@ -112,7 +112,7 @@ func methods() func(*planner) ([]File, error) {
 // methodTests are the tests of the stubs. Where a method is there already, it was not svcgen that wrote it, and
 // the test of a stub would not pass.
 func methodTests() func(*planner) ([]File, error) {
-	return eachMethod(func(m ir.Method) (path, from string, needs []ir.Import) {
+	return eachMethod(func(m *ir.Method) (path, from string, needs []ir.Import) {
 		needs = []ir.Import{m.Input.Import}
 		if m.Kind != ir.Unary {
 			needs = append(needs, m.Output.Import) // a stream names both
@@ -122,31 +122,32 @@ func methodTests() func(*planner) ([]File, error) {
 }
 
 // stub is the kind of stub m gets.
-func stub(m ir.Method) string {
+func stub(m *ir.Method) string {
 	if len(m.Emits) > 0 {
 		return string(m.Kind) + "_emits"
 	}
 	return string(m.Kind)
 }
 
-func eachService(expand func(*ir.Service, ir.RPCService) []File) func(*planner) ([]File, error) {
+func eachService(expand func(*ir.Service, *ir.RPCService) []File) func(*planner) ([]File, error) {
 	return func(p *planner) ([]File, error) {
 		var files []File
-		for _, served := range p.service.RPC {
-			files = append(files, expand(p.service, served)...)
+		for i := range p.service.RPC {
+			files = append(files, expand(p.service, &p.service.RPC[i])...)
 		}
 		return files, nil
 	}
 }
 
-func eachMethod(file func(ir.Method) (path, from string, needs []ir.Import)) func(*planner) ([]File, error) {
-	return eachService(func(s *ir.Service, served ir.RPCService) []File {
+func eachMethod(file func(*ir.Method) (path, from string, needs []ir.Import)) func(*planner) ([]File, error) {
+	return eachService(func(s *ir.Service, served *ir.RPCService) []File {
 		var files []File
-		for _, m := range served.Methods {
+		for i := range served.Methods {
+			m := &served.Methods[i]
 			path, from, needs := file(m)
 			data := &Data{Served: served, Method: m, Imports: imports(s.Module, needs...)}
 			if last := len(m.Emits) - 1; last >= 0 {
-				data.First, data.Last = m.Emits[:last], m.Emits[last]
+				data.First, data.Last = m.Emits[:last], &m.Emits[last]
 			}
 			files = append(files, File{
 				Path: path, Source: Fragment, From: from, Data: data,
@@ -188,18 +189,19 @@ const consumersType = "Consumers"
 
 // handlers are the stubs that handle consumed events.
 func handlers() func(*planner) ([]File, error) {
-	return eachConsumed(func(e ir.Event) (path, from string) { return e.File, "on_event.go.tmpl" })
+	return eachConsumed(func(e *ir.Event) (path, from string) { return e.File, "on_event.go.tmpl" })
 }
 
 // handlerTests are the tests of those stubs.
 func handlerTests() func(*planner) ([]File, error) {
-	return eachConsumed(func(e ir.Event) (path, from string) { return e.TestFile, "on_event_test.go.tmpl" })
+	return eachConsumed(func(e *ir.Event) (path, from string) { return e.TestFile, "on_event_test.go.tmpl" })
 }
 
-func eachConsumed(file func(ir.Event) (path, from string)) func(*planner) ([]File, error) {
+func eachConsumed(file func(*ir.Event) (path, from string)) func(*planner) ([]File, error) {
 	return func(p *planner) ([]File, error) {
 		var files []File
-		for _, e := range p.service.Consumes {
+		for i := range p.service.Consumes {
+			e := &p.service.Consumes[i]
 			path, from := file(e)
 			files = append(files, File{
 				Path: path, Source: Fragment, From: from,

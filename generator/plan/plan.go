@@ -32,8 +32,10 @@ type File struct {
 	Why     string // what it is there for, as svcgen explain says it
 	Source  Source
 	From    string
-	Data    *Data  // what a fragment prints
-	Content []byte // of a Given file
+	Data    *Data          // what a fragment prints
+	Content []byte         // of a Given file
+	Packed  fileset.Packed // instead of Content
+	Key     string         // of what a Given file was made from
 	Decl    fileset.Decl
 	Variant string
 }
@@ -43,11 +45,11 @@ type Data struct {
 	*ir.Service
 	Version string // of svcgen
 
-	Served  ir.RPCService
-	Method  ir.Method
-	Event   ir.Event
+	Served  *ir.RPCService
+	Method  *ir.Method
+	Event   *ir.Event
 	First   []ir.Emit // of Method's events, all but the last: their errors are looked at one by one
-	Last    ir.Emit   // the last event's error is the transaction's
+	Last    *ir.Emit  // the last event's error is the transaction's
 	Imports Imports
 }
 

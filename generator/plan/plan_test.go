@@ -6,8 +6,6 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"google.golang.org/protobuf/types/descriptorpb"
-
 	"github.com/svcgen/svcgen/generator/fileset"
 	"github.com/svcgen/svcgen/generator/ir"
 )
@@ -38,7 +36,7 @@ func service() *ir.Service {
 	return &ir.Service{
 		Name: "orders", Module: "github.com/acme/orders", Package: "orders", Database: "sqlite", Broker: "memory",
 		Sources: []ir.Source{{Path: "svcgen.yaml", Content: []byte("version: 1\n")}},
-		Protos:  []ir.ProtoFile{{Generate: true, Descriptor: &descriptorpb.FileDescriptorProto{SourceCodeInfo: &descriptorpb.SourceCodeInfo{}}}},
+		Protos:  []ir.ProtoFile{{Generate: true}},
 		RPC: []ir.RPCService{{
 			Type: "OrderService", GoName: "OrderService", Import: v1, File: "internal/orders/order_service.go",
 			Methods: []ir.Method{

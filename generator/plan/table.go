@@ -23,6 +23,7 @@ func table(s *ir.Service) []row {
 		{fileset.User, migrations("migrations"), "migrations are append-only: svcgen adds files and changes none"},
 
 		{fileset.Merged, fragment("cmd/"+s.Name+"/main_test.go", "main_test.go.tmpl"), "end to end test of the whole service"},
+		{fileset.Merged, fragment("cmd/"+s.Name+"/defaults_test.go", "defaults_test.go.tmpl"), "what the service runs with when nothing is configured"},
 		{fileset.Merged, publishesTest("cmd/" + s.Name + "/publishes_test.go"), "end to end test: what your methods publish"},
 		{fileset.Merged, consumesTest("cmd/" + s.Name + "/consumes_test.go"), "end to end test: what you consume"},
 		{fileset.Merged, modules(), "the tested versions of what the service depends on"},

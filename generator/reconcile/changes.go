@@ -28,11 +28,22 @@ const (
 // Action is what happens to one file, and why where that is not plain.
 type Action struct {
 	Path  string        `json:"path"`
+	From  string        `json:"from,omitempty"` // of a Rename: where it was
 	Op    Op            `json:"op"`
 	Owner fileset.Owner `json:"owner"`
 	Note  string        `json:"note,omitempty"`
 	Old   []byte        `json:"-"` // nil: no file
 	New   []byte        `json:"-"` // nil: no file
+
+	packed fileset.Packed // instead of New
+}
+
+// After is what the file will hold.
+func (a Action) After() []byte {
+	if a.packed != nil {
+		return a.packed.Bytes()
+	}
+	return a.New
 }
 
 // Changes is everything a run does to a tree.
@@ -72,7 +83,16 @@ type write struct {
 	owner    fileset.Owner
 	old, new string
 	content  []byte
+	packed   fileset.Packed // instead of content
 	mode     fs.FileMode
+}
+
+// text is what the file is to hold.
+func (w write) text() []byte {
+	if w.packed != nil {
+		return w.packed.Bytes()
+	}
+	return w.content
 }
 
 // EditedError says that files svcgen owns were changed by hand. Nothing was written.
@@ -105,6 +125,19 @@ func (c *Changes) put(path string, owner fileset.Owner, old found, content []byt
 	if content != nil {
 		w.new = Hash(content)
 	}
+	c.add(w, old)
+}
+
+// putFile plans to replace old by f, whose hash is known.
+func (c *Changes) putFile(f fileset.File, old found, hash string) {
+	mode := f.Mode
+	if old.regular {
+		mode = old.mode
+	}
+	c.add(write{path: f.Path, owner: f.Owner, old: old.hash, new: hash, content: f.Content, packed: f.Packed, mode: mode}, old)
+}
+
+func (c *Changes) add(w write, old found) {
 	if old.exists && !old.regular {
 		w.old = special
 	}

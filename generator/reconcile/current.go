@@ -45,11 +45,8 @@ func (t *Tree) Current(lock Lock, p Program) (bool, error) {
 				continue
 			}
 			f, err := here.look(base)
-			if err != nil {
-				return err
-			}
-			if !f.exists || f.hash != want[name] {
-				return errDiffers
+			if err != nil || !f.exists || f.hash != want[name] {
+				return errDiffers // what cannot be read is told by the whole run, with its path
 			}
 		}
 		return nil
@@ -89,6 +86,8 @@ func (l Lock) wants() map[string]string {
 		switch {
 		case entry.Owner == fileset.Svcgen && len(entry.Hashes) > 0:
 			want[name] = entry.Hashes[0]
+		case entry.Variant != "":
+			want[name+PendingSuffix] = ""
 		case entry.Owner == fileset.Merged:
 			want[name+PendingSuffix] = ""
 			for _, hash := range entry.Hashes {
@@ -99,8 +98,11 @@ func (l Lock) wants() map[string]string {
 	return want
 }
 
-// eachFolder calls do once for each folder of the files in want, at the same time for several: a path is walked once
-// for all files of a folder. A folder that is not there is an error only where a file of it is wanted: errDiffers.
+// batch is how many files of one folder are looked at in a row.
+const batch = 250
+
+// eachFolder calls do for the files in want, folder by folder and for several at the same time: a path is walked once
+// for many files of a folder. A folder that is not there is an error only where a file of it is wanted: errDiffers.
 func (t *Tree) eachFolder(want map[string]string, do func(folder *os.Root, dir string, names []string) error) error {
 	folders := map[string][]string{}
 	for name := range want {
@@ -109,7 +111,7 @@ func (t *Tree) eachFolder(want map[string]string, do func(folder *os.Root, dir s
 	}
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
-	for dir, names := range folders {
+	look := func(dir string, names []string) {
 		group.Go(func() error {
 			folder, err := t.root.OpenRoot(dir)
 			if errors.Is(err, fs.ErrNotExist) || isNotDirectory(err) {
@@ -123,6 +125,11 @@ func (t *Tree) eachFolder(want map[string]string, do func(folder *os.Root, dir s
 			}
 			return errors.Join(do(folder, dir, names), folder.Close())
 		})
+	}
+	for dir, names := range folders {
+		for some := range slices.Chunk(names, batch) {
+			look(dir, some)
+		}
 	}
 	return group.Wait()
 }

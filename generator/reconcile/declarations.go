@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/svcgen/svcgen/generator/diag"
@@ -14,6 +15,7 @@ import (
 // declarations knows what the user's packages declare. A folder is read when it is first asked about.
 type declarations struct {
 	tree    *Tree
+	module  string
 	read    map[key]*goedit.Package
 	overlay map[string][]byte // files as they will be; nil: gone
 	errs    diag.List         // files that do not parse; with one of them, no answer can be trusted
@@ -33,7 +35,28 @@ func (d *declarations) find(folder string, decl fileset.Decl) (bool, error) {
 	if decl.Method == "" {
 		return pkg.HasType(decl.Type), nil
 	}
-	return pkg.HasMethod(decl.Type, decl.Method), nil
+	return d.hasMethod(pkg, decl.Type, decl.Method, map[goedit.Promoted]bool{})
+}
+
+// hasMethod looks into the other packages of the module, too, from which a type may have its methods. What svcgen
+// generates does not count: the Unimplemented server that every service embeds has them all.
+func (d *declarations) hasMethod(pkg *goedit.Package, typ, method string, seen map[goedit.Promoted]bool) (bool, error) {
+	has, elsewhere := pkg.HasMethod(typ, method)
+	for _, other := range elsewhere {
+		folder, ours := strings.CutPrefix(other.Path, d.module+"/")
+		if has || seen[other] || !ours || slices.Contains(strings.Split(folder, "/"), "gen") {
+			continue
+		}
+		seen[other] = true
+		pkg, err := d.pkg(key{folder, ""})
+		if err != nil {
+			return false, err
+		}
+		if has, err = d.hasMethod(pkg, other.Name, method, seen); err != nil {
+			return false, err
+		}
+	}
+	return has, nil
 }
 
 func (d *declarations) pkg(k key) (*goedit.Package, error) {
@@ -53,7 +76,10 @@ func (d *declarations) pkg(k key) (*goedit.Package, error) {
 		if entry.IsDir() || !strings.HasSuffix(name, ".go") {
 			continue
 		}
-		content, err := d.content(name)
+		content, err := d.tree.readGo(name)
+		if errors.Is(err, fs.ErrNotExist) { // a dangling link, such as an editor's lock
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -73,16 +99,4 @@ func (d *declarations) pkg(k key) (*goedit.Package, error) {
 	d.errs = append(d.errs, errs...)
 	d.read[k] = pkg
 	return pkg, nil
-}
-
-// content reads a Go file of the user's, through a symbolic link as the go command does.
-func (d *declarations) content(name string) ([]byte, error) {
-	info, err := d.tree.root.Stat(name)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("not a regular file")}
-	}
-	return d.tree.root.ReadFile(name)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 
 	"github.com/svcgen/svcgen/generator/fileset"
 )
@@ -29,6 +30,10 @@ type entry struct {
 
 const journalFormat = 1
 
+func (e entry) removes() bool { return e.New == "" }
+
+func (e entry) creates() bool { return e.Old == "" }
+
 // Interrupted reports whether a run was interrupted, and left something to finish or to forget.
 func (t *Tree) Interrupted() (bool, error) {
 	staged, err := t.exists(stageDir)
@@ -38,87 +43,155 @@ func (t *Tree) Interrupted() (bool, error) {
 	return t.exists(journalName)
 }
 
-// Recover finishes what an interrupted run had decided on, or forgets a run that had not decided yet. It reports
-// whether there was one.
+// Recover ends what an interrupted run has begun, and clears up after it. It reports whether there was one.
 func (t *Tree) Recover() (bool, error) {
 	interrupted, err := t.Interrupted()
-	if err != nil || !interrupted {
+	if err != nil {
 		return false, err
+	}
+	left := interrupted
+	for _, name := range []string{mutexName, memoryName + freshSuffix} { // all that a run killed at its end leaves
+		there, err := t.exists(name)
+		if err != nil {
+			return false, err
+		}
+		left = left || there
+	}
+	if !left {
+		return false, nil
 	}
 	release, err := t.acquire()
 	if err != nil {
 		return false, err
 	}
-	return true, errors.Join(t.recoverLocked(), release())
+	return interrupted, errors.Join(t.recoverLocked(), release())
 }
 
+// recoverLocked goes on to the end that an interrupted run had decided on. When somebody has changed a file that it had
+// not come to yet, nothing is decided about what is there now: the run is taken back, and the next comparison sees it.
 func (t *Tree) recoverLocked() error {
+	if err := ignoreNotExist(t.root.Remove(memoryName + freshSuffix)); err != nil {
+		return err
+	}
 	text, err := t.root.ReadFile(journalName)
 	if errors.Is(err, fs.ErrNotExist) {
-		return t.forget()
+		return t.root.RemoveAll(stageDir)
 	}
 	if err != nil {
 		return fmt.Errorf("read journal: %w", err)
 	}
-	var j journal
-	if err := json.Unmarshal(text, &j); err != nil || j.Format != journalFormat {
-		return fmt.Errorf("%s cannot be read; if it is not yours, remove %s", journalName, stateDir)
-	}
-	for _, e := range j.Entries {
-		if !fs.ValidPath(e.Path) || path.Dir(e.Stage) != stageDir && e.Stage != "" {
-			return fmt.Errorf("%s names %q, which svcgen would not", journalName, e.Path)
-		}
-	}
-	for i := range j.Entries {
-		if err := t.redo(&j.Entries[i]); err != nil {
-			return fmt.Errorf("finish the interrupted run: %w", err)
-		}
-	}
-	if err := t.syncFolders(j.Entries); err != nil {
-		return err
-	}
-	return t.forget()
-}
-
-// redo brings one entry to its end. A file that was changed since the run was interrupted stays as it is, and the
-// next comparison sees it.
-func (t *Tree) redo(e *entry) error {
-	now, err := t.hashAt(e.Path)
-	if err != nil || now == e.New {
-		return err
-	}
-	saved := false
-	if now == "" && e.Saved != "" {
-		if saved, err = t.exists(e.Saved); err != nil {
-			return err
-		}
-	}
-	if now != e.Old && !saved {
-		if e.Owner != fileset.Merged || e.Stage == "" {
-			return nil
-		}
-		return t.root.Rename(e.Stage, e.Path+PendingSuffix)
-	}
-	if e.New == "" {
-		return t.root.Remove(e.Path)
-	}
-	staged, err := t.hashAt(e.Stage)
+	entries, err := parseJournal(text)
 	if err != nil {
 		return err
 	}
-	if staged != e.New {
-		return fmt.Errorf("%s, which is to become %s, is not what was staged", e.Stage, e.Path)
+	if err := t.recoverEntries(entries); err != nil {
+		return fmt.Errorf("finish the interrupted run: %w", err)
 	}
-	if err := t.root.MkdirAll(path.Dir(e.Path), 0o777); err != nil {
+	return nil
+}
+
+func (t *Tree) recoverEntries(entries []entry) error {
+	if err := t.root.MkdirAll(stageDir, 0o777); err != nil {
 		return err
 	}
-	return t.root.Rename(e.Stage, e.Path)
+	steps := make([]step, len(entries))
+	for i, e := range entries {
+		var err error
+		if steps[i], err = t.stepOf(e); err != nil {
+			return err
+		}
+	}
+	if slices.Contains(steps, undecided) {
+		if err := t.undo(entries, nil); err != nil {
+			return err
+		}
+		t.prune(entries, entry.creates)
+		return nil
+	}
+	for i, e := range entries {
+		if steps[i] == waiting {
+			if err := t.place(e, new([]string)); err != nil {
+				return err
+			}
+		}
+	}
+	if err := t.syncFolders(entries); err != nil {
+		return err
+	}
+	t.prune(entries, entry.removes)
+	return t.forget()
+}
+
+// step is how far an interrupted run came with one file.
+type step int
+
+const (
+	waiting   step = iota // it is the old one, and the new one is ready
+	arrived               // it is the new one
+	theirs                // somebody made it, or changed or deleted the new one, which had arrived
+	undecided             // somebody changed or deleted the old one, or the new one is no more
+)
+
+func (t *Tree) stepOf(e entry) (step, error) {
+	now, err := t.hashAt(e.Path)
+	switch {
+	case err != nil:
+		return undecided, err
+	case now == e.New:
+		return arrived, nil
+	case e.removes() && now == e.Old:
+		return waiting, nil
+	case e.removes():
+		return undecided, nil
+	}
+	staged, err := t.hashAt(e.Stage)
+	switch {
+	case err != nil:
+		return undecided, err
+	case staged == "" && (now != e.Old || e.creates()):
+		return theirs, nil
+	case staged != e.New:
+		return undecided, nil
+	case now == e.Old:
+		return waiting, nil
+	case e.creates():
+		return theirs, nil
+	case now != "":
+		return undecided, nil
+	}
+	// Between the two renames of place there is no file.
+	saved, err := t.exists(e.Saved)
+	if err != nil || !saved {
+		return undecided, err
+	}
+	return waiting, nil
+}
+
+// parseJournal reads a journal, and refuses one that svcgen would not write.
+func parseJournal(text []byte) ([]entry, error) {
+	var j journal
+	if err := json.Unmarshal(text, &j); err != nil || j.Format != journalFormat {
+		return nil, fmt.Errorf("%s cannot be read; if it is not yours, remove %s", journalName, stateDir)
+	}
+	staged := func(name string) bool { return path.Dir(name) == stageDir && fs.ValidPath(name) }
+	for _, e := range j.Entries {
+		ok := fs.ValidPath(e.Path) && e.Path != "." && e.Path != journalName && path.Dir(e.Path) != stageDir &&
+			(e.Old != "" || e.New != "") && staged(e.Stage) == (e.New != "") && staged(e.Saved) == (e.Old != "") &&
+			(e.Stage == "" || e.New != "") && (e.Saved == "" || e.Old != "") && e.Stage != e.Saved
+		if !ok {
+			return nil, fmt.Errorf("%s has an entry for %q that svcgen would not make; if it is not yours, remove %s", journalName, e.Path, stateDir)
+		}
+	}
+	return j.Entries, nil
 }
 
 // hashAt is the hash of the file at name: empty for none, special for what is not a regular file.
 func (t *Tree) hashAt(name string) (string, error) {
 	f, err := t.look(name)
+	var folder *folderError
 	switch {
+	case errors.As(err, &folder):
+		return "folder", nil
 	case err != nil || !f.exists:
 		return "", err
 	case !f.regular:
@@ -128,13 +201,22 @@ func (t *Tree) hashAt(name string) (string, error) {
 	}
 }
 
-// forget drops what a run leaves behind, the journal last.
+// forget drops what a run leaves behind. The journal goes first, and for good: without it, what is staged is of no
+// use; without what is staged, it could not be followed.
 func (t *Tree) forget() error {
-	if err := t.root.RemoveAll(stageDir); err != nil {
+	if err := t.root.Remove(journalName); err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	} else if err := t.settle(stateDir); err != nil {
 		return err
 	}
-	if err := t.root.Remove(journalName); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	return t.root.RemoveAll(stageDir)
+}
+
+func ignoreNotExist(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	return t.sync(stateDir)
+	return err
 }

@@ -16,25 +16,31 @@ func interrupted(t *testing.T, n int) *world {
 	t.Helper()
 	w := newWorld(t)
 	w.mustApply(before()...)
-	changes, err := w.tree.Plan(set(t, after()...), w.opt)
+	w.stop(n, after()...)
+	return w
+}
+
+// stop begins to bring the tree to files, and moves n of them.
+func (w *world) stop(n int, files ...fileset.File) {
+	w.t.Helper()
+	changes, err := w.tree.Plan(set(w.t, files...), w.opt)
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
 	entries, err := w.tree.stage(changes.writes)
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
 	if n < 0 {
-		return w
+		return
 	}
 	w.writeJournal(entries)
 	var made []string
 	for i := range entries[:n] {
-		if err := w.tree.move(&entries[i], &made); err != nil {
-			t.Fatal(err)
+		if err := w.tree.move(entries[i], &made); err != nil {
+			w.t.Fatal(err)
 		}
 	}
-	return w
 }
 
 func before() []fileset.File {
@@ -96,26 +102,81 @@ func TestRecoverForgetsWhatWasNotDecided(t *testing.T) {
 	}
 }
 
-// TestRecoverKeepsLaterEdits edits files between a killed run and the next one.
+// TestRecoverKeepsLaterEdits edits files between a killed run and the next one. A file that had arrived is theirs, and
+// the run is finished around it; where the run had not come to it yet, it is taken back and decided about again.
 func TestRecoverKeepsLaterEdits(t *testing.T) {
-	w := interrupted(t, 0)
-	w.write("gen/a.go", "edit")
-	w.write("Makefile", "mine\n")
-	w.write("new.go", "mine")
-	if _, err := w.tree.Recover(); err != nil {
-		t.Fatal(err)
-	}
-	got := w.user()
-	for name, want := range map[string]string{
-		"gen/a.go": "edit", "Makefile": "mine\n", "Makefile.svcgen-new": "m2\n", "new.go": "mine", "gen/new/c.go": "c2",
-	} {
-		if got[name] != want {
-			t.Errorf("%s is %q, want %q", name, got[name], want)
+	t.Run("what had arrived", func(t *testing.T) {
+		w := interrupted(t, 4)
+		w.write("Makefile", "m2\nmine\n")
+		w.write("new.go", "mine")
+		w.remove("gen/new/c.go")
+		w.recover(map[string]string{"gen/a.go": "a2", "Makefile": "m2\nmine\n", "main.go": "mine", "new.go": "mine"})
+		if did := w.mustApply(after()...); did != "create gen/new/c.go" {
+			t.Errorf("the next run did %q", did)
 		}
+	})
+	t.Run("what the run had not come to", func(t *testing.T) {
+		w := interrupted(t, 2)
+		w.write("gen/gone/b.go", "edit")
+		w.write("new.go", "mine")
+		w.recover(map[string]string{"gen/a.go": "a1", "gen/gone/b.go": "edit", "Makefile": "m1\n", "main.go": "mine", "new.go": "mine"})
+		var edited *EditedError
+		if _, err := w.apply(after()...); !errors.As(err, &edited) {
+			t.Errorf("error of the next run is %v, want an EditedError about gen/gone/b.go", err)
+		}
+	})
+	t.Run("lines of both", func(t *testing.T) {
+		w := newWorld(t)
+		w.mustApply(merged("makefile", "a\nb\nc\n"), own("gen/a.go", "a1"))
+		w.stop(1, own("gen/a.go", "a2"), merged("makefile", "a\nb\nC\n"))
+		w.write("makefile", "mine\na\nb\nc\n")
+		w.recover(map[string]string{"gen/a.go": "a1", "makefile": "mine\na\nb\nc\n"})
+		w.mustApply(own("gen/a.go", "a2"), merged("makefile", "a\nb\nC\n"))
+		if got := w.user(); !maps.Equal(got, map[string]string{"gen/a.go": "a2", "makefile": "mine\na\nb\nC\n"}) {
+			t.Errorf("after the next run the tree is %q", got)
+		}
+	})
+	t.Run("the old tree was checked out", func(t *testing.T) {
+		w := interrupted(t, 3)
+		for name, text := range map[string]string{"gen/a.go": "a1", "Makefile": "m1\n"} {
+			w.write(name, text)
+		}
+		w.recover(map[string]string{"gen/a.go": "a1", "gen/gone/b.go": "b1", "Makefile": "m1\n", "main.go": "mine"})
+	})
+	t.Run("what was staged is gone", func(t *testing.T) {
+		w := interrupted(t, 3)
+		if err := os.RemoveAll(w.path(stageDir)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.tree.Recover(); err != nil {
+			t.Fatal(err)
+		}
+		w.mustApply(after()...)
+		done := newWorld(t)
+		done.mustApply(before()...)
+		done.mustApply(after()...)
+		if got, want := w.all(), done.all(); !maps.Equal(got, want) {
+			t.Errorf("the tree is %q\nwant %q", got, want)
+		}
+	})
+}
+
+// recover recovers once, and leaves want.
+func (w *world) recover(want map[string]string) {
+	w.t.Helper()
+	if recovered, err := w.tree.Recover(); err != nil || !recovered {
+		w.t.Fatalf("recovered %v, %v", recovered, err)
 	}
-	var edited *EditedError
-	if _, err := w.apply(after()...); !errors.As(err, &edited) {
-		t.Errorf("error of the next run is %v, want an EditedError about gen/a.go", err)
+	if got := w.user(); !maps.Equal(got, want) {
+		w.t.Errorf("the tree is %q\nwant %q", got, want)
+	}
+	if recovered, err := w.tree.Recover(); err != nil || recovered {
+		w.t.Errorf("there is something to recover again: %v, %v", recovered, err)
+	}
+	for _, name := range []string{journalName, stageDir, mutexName} {
+		if there, err := w.tree.exists(name); err != nil || there {
+			w.t.Errorf("%s is left behind: %v", name, err)
+		}
 	}
 }
 
@@ -163,6 +224,10 @@ func TestHostileJournal(t *testing.T) {
 		`{"format":1,"entries":[{"path":"/etc/x","owner":"svcgen","new":"h","stage":".svcgen/stage/1"}]}`,
 		`{"format":1,"entries":[{"path":"x","owner":"svcgen","new":"h","stage":"../secret"}]}`,
 		`{"format":1,"entries":[{"path":"x","owner":"svcgen","new":"h","stage":".svcgen/stage/../../main.go"}]}`,
+		`{"format":1,"entries":[{"path":"main.go","owner":"svcgen","old":"h","saved":"../x"}]}`,
+		`{"format":1,"entries":[{"path":".svcgen/stage/1","owner":"svcgen","old":"h","saved":".svcgen/stage/1"}]}`,
+		`{"format":1,"entries":[{"path":"main.go","owner":"svcgen","old":"h","new":"h"}]}`,
+		`{"format":1,"entries":[{"path":"main.go","owner":"svcgen"}]}`,
 	} {
 		w := newWorld(t)
 		w.write("main.go", "mine")

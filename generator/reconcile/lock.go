@@ -25,13 +25,13 @@ const lockFormat = 1
 const none = "-"
 
 // Lock is svcgen.lock: one line a fact, sorted, so that two branches that both regenerated merge line by line.
-// Where git could not merge them, both sides are read and a file may have the hash of either.
+// Where git could not merge them, or kept the lines of both, a file may have the hash of either.
 type Lock struct {
 	Version string // of the svcgen that wrote the tree
 	Inputs  []Input
 	Files   map[string]Entry
 
-	unmerged bool // it has conflict markers
+	unmerged bool // it has conflict markers, or the lines of both sides
 }
 
 // Input is a file the tree was made from. Hash is empty for a path that was looked at and is not there: once it
@@ -116,6 +116,9 @@ func (l *Lock) parse(key, rest string) bool {
 		return false
 	}
 	entry := Entry{Owner: owner, Hashes: l.Files[path].Hashes, Variant: variant}
+	if _, twice := l.Files[path]; twice {
+		l.unmerged = true
+	}
 	if hash != none && !slices.Contains(entry.Hashes, hash) {
 		entry.Hashes = append(entry.Hashes, hash)
 	}

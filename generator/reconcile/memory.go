@@ -13,12 +13,15 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/svcgen/svcgen/generator/fileset"
 )
 
 // What this machine knows of the tree, and nobody else: .svcgen/.gitignore has it. Without it svcgen reads more.
 const (
 	memoryName   = stateDir + "/local"
 	memoryFormat = "svcgen local 1"
+	freshSuffix  = ".new" // of the next one, until it is whole
 )
 
 // Program is the svcgen at work. Two builds of a development version may differ, so these are told apart by the bytes
@@ -35,6 +38,8 @@ type memory struct {
 	program sight     // the development build that last left nothing to do
 	lock    string    // the hash svcgen.lock had then
 	files   map[string]sight
+	madeBy  string // the svcgen that made what is noted in made
+	made    string // the notes of Made, read when they are asked for
 }
 
 // sight is a file as it was seen: while size and time are the same, so is the hash.
@@ -79,6 +84,8 @@ func parseMemory(text string) (memory, bool) {
 	if !ok {
 		return m, false
 	}
+	text, made, _ := strings.Cut(text, "\n"+madeLine)
+	m.madeBy, m.made, _ = strings.Cut(made, "\n")
 	for line := range strings.Lines(text) {
 		key, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 		ok := true
@@ -132,12 +139,16 @@ func (m memory) format() []byte {
 	for _, name := range slices.Sorted(maps.Keys(m.files)) {
 		line("file", m.files[name])
 	}
+	fmt.Fprintf(&b, "%s%s\n%s", madeLine, m.madeBy, m.made)
 	return []byte(b.String())
 }
 
+// madeLine begins the notes of Made, which go on to the end.
+const madeLine = "made by "
+
 // Remember notes how the tree looks now that p has left nothing to do in it, so that the next run need not read it
-// all. It changes no file of the service, and only makes the next run faster: where it fails, nothing is lost.
-func (t *Tree) Remember(p Program) (err error) {
+// all, and what of set took long to make. It changes no file of the service, and only makes the next run faster: where it fails, nothing is lost.
+func (t *Tree) Remember(p Program, set *fileset.Set) (err error) {
 	if err := t.root.MkdirAll(stateDir, 0o777); err != nil {
 		return err
 	}
@@ -149,7 +160,19 @@ func (t *Tree) Remember(p Program) (err error) {
 	if interrupted, err := t.Interrupted(); err != nil || interrupted {
 		return err
 	}
-	fresh := memoryName + ".new"
+	fresh := memoryName + freshSuffix
+	err = t.remember(p, set, fresh)
+	if err == nil {
+		err = t.root.Rename(fresh, memoryName)
+	}
+	if err != nil {
+		return errors.Join(err, ignoreNotExist(t.root.Remove(fresh)))
+	}
+	return nil
+}
+
+// remember writes what Remember notes to fresh.
+func (t *Tree) remember(p Program, set *fileset.Set, fresh string) error {
 	if err := t.root.WriteFile(fresh, nil, 0o644); err != nil {
 		return err
 	}
@@ -157,18 +180,15 @@ func (t *Tree) Remember(p Program) (err error) {
 	if err != nil {
 		return err
 	}
-	m, err := t.observe(p, began.ModTime())
+	m, err := t.observe(p, set, began.ModTime())
 	if err != nil {
-		return errors.Join(err, t.root.Remove(fresh))
-	}
-	if err := t.root.WriteFile(fresh, m.format(), 0o644); err != nil {
 		return err
 	}
-	return t.root.Rename(fresh, memoryName)
+	return t.root.WriteFile(fresh, m.format(), 0o644)
 }
 
 // observe looks at what the next Current will want to know, reading only what the last memory does not tell.
-func (t *Tree) observe(p Program, began time.Time) (memory, error) {
+func (t *Tree) observe(p Program, set *fileset.Set, began time.Time) (memory, error) {
 	m := memory{seen: began, files: map[string]sight{}}
 	text, err := t.root.ReadFile(LockName)
 	if err != nil {
@@ -183,6 +203,10 @@ func (t *Tree) observe(p Program, began time.Time) (memory, error) {
 	if m.program, err = old.recognise(p); err != nil {
 		return m, err
 	}
+	if m.madeBy, err = m.maker(p); err != nil {
+		return m, err
+	}
+	m.made = notes(set, lock)
 	var mu sync.Mutex
 	err = t.eachFolder(lock.wants(), func(folder *os.Root, dir string, names []string) error {
 		for _, base := range names {

@@ -5,6 +5,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/svcgen/svcgen/generator/fileset"
 )
 
 // date gives the files of the tree another time: an old one is settled, for a memory made now; a young one is not.
@@ -24,7 +26,7 @@ func (w *world) date(from time.Duration) {
 
 func (w *world) mustRemember(p Program) {
 	w.t.Helper()
-	if err := w.tree.Remember(p); err != nil {
+	if err := w.tree.Remember(p, &fileset.Set{}); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -6,7 +6,9 @@ import (
 	"path"
 	"slices"
 
+	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/fileset"
+	"github.com/svcgen/svcgen/generator/goedit"
 	"github.com/svcgen/svcgen/generator/merge"
 )
 
@@ -52,6 +54,8 @@ func (p *planner) merged(f fileset.File) {
 	case p.ours(f.Path, disk):
 		p.changes.act(Action{Path: f.Path, Op: Update, Owner: f.Owner, Old: disk.content, New: f.Content})
 		p.changes.put(f.Path, f.Owner, disk, f.Content, f.Mode)
+	case goedit.ConflictMarker(disk.content) > 0:
+		p.decls.errs.Add(diag.Pos{File: f.Path, Line: goedit.ConflictMarker(disk.content), Col: 1}, "resolve it, then run svcgen regen again", "a merge conflict is left in this file")
 	default:
 		p.threeWay(f, disk, pending)
 	}

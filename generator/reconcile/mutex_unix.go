@@ -24,7 +24,7 @@ func (t *Tree) acquire() (release func() error, err error) {
 			return nil, errors.Join(&HeldError{Holder: string(holder)}, readErr, f.Close())
 		}
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("lock the tree: %w", err), f.Close())
+			return nil, errors.Join(fmt.Errorf("lock %s: %w", mutexName, err), f.Close())
 		}
 		// The holder before us removes the file: the one we hold may have no name any more.
 		same, err := t.sameFile(f)
@@ -37,10 +37,11 @@ func (t *Tree) acquire() (release func() error, err error) {
 			}
 			continue
 		}
+		release := func() error { return errors.Join(t.root.Remove(mutexName), f.Close()) }
 		if err := describe(f); err != nil {
-			return nil, errors.Join(fmt.Errorf("lock the tree: %w", err), f.Close())
+			return nil, errors.Join(fmt.Errorf("lock the tree: %w", err), release())
 		}
-		return func() error { return errors.Join(t.root.Remove(mutexName), f.Close()) }, nil
+		return release, nil
 	}
 }
 

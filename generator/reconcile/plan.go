@@ -4,15 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
-	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
-	"golang.org/x/sync/errgroup"
+	"golang.org/x/mod/modfile"
 
+	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/evolve"
 	"github.com/svcgen/svcgen/generator/fileset"
+	"github.com/svcgen/svcgen/generator/goedit"
 )
 
 // Options is what a run depends on beside the files.
@@ -50,7 +53,7 @@ func (t *Tree) Plan(set *fileset.Set, opt Options) (*Changes, error) {
 		tree: t, opt: opt, old: old,
 		next:  Lock{Version: opt.Version, Inputs: opt.Inputs, Files: map[string]Entry{}},
 		bases: map[string][]byte{},
-		decls: declarations{tree: t},
+		decls: declarations{tree: t, module: module(set)},
 	}
 	if err := p.read(set); err != nil {
 		return nil, err
@@ -87,6 +90,12 @@ func (t *Tree) Plan(set *fileset.Set, opt Options) (*Changes, error) {
 	return &p.changes, nil
 }
 
+// module is the path of the Go module that the set makes.
+func module(set *fileset.Set) string {
+	mod, _ := set.Get("go.mod")
+	return modfile.ModulePath(mod.Content)
+}
+
 // NewerError says that the tree was written by a newer svcgen.
 type NewerError struct{ Tree, Own string }
 
@@ -96,15 +105,15 @@ func (e *NewerError) Error() string {
 
 // read looks at every file that a decision may need.
 func (p *planner) read(set *fileset.Set) error {
-	names := make([]string, 0, len(p.old.Files))
+	names := make(map[string]string, len(p.old.Files)) // none has to be there
 	add := func(name string, owner fileset.Owner) {
-		names = append(names, name)
+		names[name] = ""
 		if owner == fileset.Merged {
-			names = append(names, name+PendingSuffix)
+			names[name+PendingSuffix] = ""
 		}
 		if entry := p.old.Files[name]; entry.Owner == fileset.Merged {
 			for _, hash := range entry.Hashes {
-				names = append(names, baseName(hash))
+				names[baseName(hash)] = ""
 			}
 		}
 	}
@@ -116,23 +125,21 @@ func (p *planner) read(set *fileset.Set) error {
 			add(name, entry.Owner)
 		}
 	}
-	at := make([]found, len(names))
-	var group errgroup.Group
-	group.SetLimit(2 * runtime.GOMAXPROCS(0))
-	for i, name := range names {
-		group.Go(func() (err error) {
-			at[i], err = p.tree.look(name)
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
 	p.disk = make(map[string]found, len(names))
-	for i, name := range names {
-		p.disk[name] = at[i]
-	}
-	return nil
+	var mu sync.Mutex
+	return p.tree.eachFolder(names, func(folder *os.Root, dir string, names []string) error {
+		here := Tree{root: folder}
+		for _, base := range names {
+			f, err := here.look(base)
+			if err != nil {
+				return inFolder(dir, err)
+			}
+			mu.Lock()
+			p.disk[path.Join(dir, base)] = f
+			mu.Unlock()
+		}
+		return nil
+	})
 }
 
 func (p *planner) file(f fileset.File) error {
@@ -151,7 +158,7 @@ func (p *planner) file(f fileset.File) error {
 
 // own plans a file that svcgen rewrites whenever it differs.
 func (p *planner) own(f fileset.File) error {
-	hash := Hash(f.Content)
+	hash := Hash(f.Text())
 	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{hash}}
 	disk := p.disk[f.Path]
 	switch {
@@ -161,25 +168,37 @@ func (p *planner) own(f fileset.File) error {
 	case strings.HasPrefix(f.Path, stateDir+"/"):
 		// Nobody edits what svcgen keeps for itself, or wants to read of it.
 	case !disk.exists:
-		p.changes.act(Action{Path: f.Path, Op: Create, Owner: f.Owner, New: f.Content})
+		p.changes.act(Action{Path: f.Path, Op: Create, Owner: f.Owner, New: f.Content, packed: f.Packed})
 	case p.ours(f.Path, disk):
-		p.changes.act(Action{Path: f.Path, Op: Update, Owner: f.Owner, Old: disk.content, New: f.Content})
-	case p.opt.Overwrite:
+		p.changes.act(Action{Path: f.Path, Op: Update, Owner: f.Owner, Old: disk.content, New: f.Content, packed: f.Packed})
+	case p.opt.Overwrite || p.joined(f.Path, disk):
 		saved, err := p.rescue(f.Path, disk)
 		if err != nil {
 			return err
 		}
-		p.changes.act(Action{Path: f.Path, Op: Update, Owner: f.Owner, Note: saved, Old: disk.content, New: f.Content})
+		p.changes.act(Action{Path: f.Path, Op: Update, Owner: f.Owner, Note: saved, Old: disk.content, New: f.Content, packed: f.Packed})
 	default:
-		p.changes.act(Action{Path: f.Path, Op: Edited, Owner: f.Owner, Old: disk.content, New: f.Content})
+		note := ""
+		if _, known := p.old.Files[f.Path]; !known {
+			note = NotOurs
+		}
+		p.changes.act(Action{Path: f.Path, Op: Edited, Owner: f.Owner, Note: note, Old: disk.content, New: f.Content, packed: f.Packed})
 		return nil
 	}
-	p.changes.put(f.Path, f.Owner, disk, f.Content, f.Mode)
+	p.changes.putFile(f, disk, hash)
 	return nil
 }
 
-// ours reports whether what is on disk is what svcgen wrote. A file with the conflict markers of a merge is: both
-// sides of it were.
+// NotOurs is the note on a file that svcgen never wrote, at a path it has a file for now.
+const NotOurs = "svcgen did not write it, and has a file of that name now"
+
+// joined reports whether what is on disk comes of a merge of two branches that svcgen had both written: git joined
+// the two, or could not. What should be there is in neither.
+func (p *planner) joined(name string, disk found) bool {
+	return len(p.old.Files[name].Hashes) > 1 || len(p.old.Files[name].Hashes) > 0 && goedit.ConflictMarker(disk.content) > 0
+}
+
+// ours reports whether what is on disk is what svcgen wrote.
 func (p *planner) ours(name string, disk found) bool {
 	return disk.regular && slices.Contains(p.old.Files[name].Hashes, disk.hash)
 }
@@ -215,6 +234,17 @@ func (p *planner) users(f fileset.File) error {
 	}
 	known, was := p.old.Files[f.Path]
 	disk := p.disk[f.Path]
+	if f.Variant != "" && disk.exists {
+		pending, err := p.tree.look(f.Path + PendingSuffix)
+		if err != nil {
+			return err
+		}
+		if pending.exists && known.Variant == f.Variant {
+			p.next.Files[f.Path] = known
+			p.conflict(f, disk, pending, "it is not merged yet")
+			return nil
+		}
+	}
 	switch {
 	case was && known.Variant != f.Variant && disk.exists:
 		return p.vary(f, disk)
@@ -222,18 +252,16 @@ func (p *planner) users(f fileset.File) error {
 		p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{disk.hash}, Variant: f.Variant}
 		p.changes.Unchanged++
 		return nil
-	case disk.exists && !was:
-		p.next.Files[f.Path] = Entry{Owner: f.Owner, Variant: f.Variant}
-		p.changes.Unchanged++
-		return nil
+	case disk.exists && (!was || p.opt.Evolve.Added(declOf(f))):
+		return p.occupied(f)
 	case was:
 		known.Owner = f.Owner
 		p.next.Files[f.Path] = known
 		if !disk.exists && len(known.Hashes) > 0 {
 			p.changes.Kept = append(p.changes.Kept, Kept{Path: f.Path, Why: "deleted by you"})
-		} else {
-			p.changes.Unchanged++
+			return p.missed(f)
 		}
+		p.changes.Unchanged++
 		return nil
 	}
 	declared, err := p.decls.find(path.Dir(f.Path), f.Decl)
@@ -249,6 +277,31 @@ func (p *planner) users(f fileset.File) error {
 	p.changes.act(Action{Path: f.Path, Op: Create, Owner: f.Owner, New: f.Content})
 	p.changes.put(f.Path, f.Owner, found{}, f.Content, f.Mode)
 	return nil
+}
+
+// missed says that a type which svcgen's own code needs went with a file of the user's.
+func (p *planner) missed(f fileset.File) error {
+	if f.Decl.Type == "" || f.Decl.Method != "" {
+		return nil
+	}
+	declared, err := p.decls.find(path.Dir(f.Path), f.Decl)
+	if err == nil && !declared {
+		p.changes.Notes.Warn(diag.Pos{File: path.Dir(f.Path)}, "put it back; files may move, their package stays where it is",
+			"%s is declared nowhere in it, and internal/gen/app makes it from there", f.Decl.Type)
+	}
+	return err
+}
+
+// occupied plans a file at whose path the user has one already. What it was to declare goes beside it, unless it is
+// declared there or elsewhere.
+func (p *planner) occupied(f fileset.File) error {
+	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: p.old.Files[f.Path].Hashes, Variant: f.Variant}
+	declared, err := p.decls.find(path.Dir(f.Path), f.Decl)
+	if err != nil || declared || f.Decl == (fileset.Decl{}) || isTest(f.Path) {
+		p.changes.Unchanged++
+		return err
+	}
+	return p.beside(f, besideSuffix, path.Base(f.Path)+" is yours")
 }
 
 // vary plans a user's file that was made for a choice of the manifest that is another one now, such as a migration
@@ -291,6 +344,8 @@ func (p *planner) gone(name string, entry Entry) error {
 	switch {
 	case moved, !disk.exists:
 		return nil
+	case entry.Owner == fileset.User && p.idle[name]:
+		p.changes.act(Action{Path: name, Op: Remove, Owner: entry.Owner, Note: "a stub nobody edited, of what is gone", Old: disk.content})
 	case entry.Owner == fileset.User:
 		p.changes.Kept = append(p.changes.Kept, Kept{Path: name, Why: "yours; svcgen has no more use for it", News: true})
 		return nil

@@ -7,9 +7,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
+	"path"
 )
 
 // Names of what svcgen keeps for itself. All but base are gone after a run that was not interrupted.
@@ -29,6 +29,10 @@ const PendingSuffix = ".svcgen-new"
 // paths and symbolic links say.
 type Tree struct {
 	root *os.Root
+
+	// fresh is set while the tree is made. Nothing in it is anyone's yet, and all of it can be made again, so nothing
+	// waits for the disk: a hundred files would take longer to reach it than to make.
+	fresh bool
 }
 
 // Open opens the tree at dir, which must exist.
@@ -70,6 +74,24 @@ type found struct {
 	hash    string // of a regular file
 }
 
+// folderError says that there is a folder where a file should be.
+type folderError struct{ name string }
+
+func (e *folderError) Error() string { return e.name + " is a directory, where a file should be" }
+
+// inFolder gives an error about a file of a folder the path that the file has in the tree.
+func inFolder(dir string, err error) error {
+	var isFolder *folderError
+	var failed *fs.PathError
+	switch {
+	case errors.As(err, &isFolder):
+		return &folderError{path.Join(dir, isFolder.name)}
+	case errors.As(err, &failed):
+		return &fs.PathError{Op: failed.Op, Path: path.Join(dir, failed.Path), Err: failed.Err}
+	}
+	return err
+}
+
 // look reads what is at name. What is not a regular file is not opened: it may be a pipe that never ends.
 func (t *Tree) look(name string) (found, error) {
 	info, err := t.root.Lstat(name)
@@ -79,7 +101,7 @@ func (t *Tree) look(name string) (found, error) {
 	case err != nil:
 		return found{}, err
 	case info.IsDir():
-		return found{}, fmt.Errorf("%s is a directory, where a file should be", name)
+		return found{}, &folderError{name}
 	case !info.Mode().IsRegular():
 		return found{exists: true, mode: info.Mode()}, nil
 	}

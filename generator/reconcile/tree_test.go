@@ -107,6 +107,23 @@ func TestOneAtATime(t *testing.T) {
 	}
 }
 
+// TestModeStays proves that a file that is replaced keeps its mode, whatever the umask.
+func TestModeStays(t *testing.T) {
+	w := newWorld(t)
+	w.mustApply(merged("Makefile", "a\nb\n"), own("gen/a.sh", "a"))
+	for name, mode := range map[string]fs.FileMode{"Makefile": 0o666, "gen/a.sh": 0o711} {
+		if err := os.Chmod(w.path(name), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.mustApply(merged("Makefile", "a\nB\n"), own("gen/a.sh", "b"))
+	for name, want := range map[string]fs.FileMode{"Makefile": 0o666, "gen/a.sh": 0o711} {
+		if info, err := os.Stat(w.path(name)); err != nil || info.Mode() != want {
+			t.Errorf("the mode of %s is %v, want %v: %v", name, info.Mode(), want, err)
+		}
+	}
+}
+
 // TestLinks proves that symbolic links lead nowhere.
 func TestLinks(t *testing.T) {
 	outside := filepath.Join(t.TempDir(), "outside")
@@ -165,12 +182,12 @@ func TestCreateTree(t *testing.T) {
 		t.Errorf("error is %v, want a NotEmptyError", err)
 	}
 	// A tree that cannot be made leaves nothing.
-	dir = filepath.Join(t.TempDir(), "c")
+	dir = filepath.Join(t.TempDir(), "c", "d")
 	bad := set(t, own("gen", "a file"), own("gen/a.go", "a file in it"))
 	if _, err := CreateTree(dir, bad, Options{Version: "v1.0.0"}); err == nil {
 		t.Error("no error")
 	}
-	if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(filepath.Dir(dir)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%s is left behind: %v", dir, slices.Collect(maps.Keys((&world{t: t, dir: dir}).all())))
 	}
 }

@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"text/template"
 
-	"github.com/Masterminds/sprig/v3"
-
 	"github.com/svcgen/svcgen/generator/ir"
 	"github.com/svcgen/svcgen/generator/plan"
 )
@@ -28,8 +26,7 @@ func parseFragments(fsys fs.FS, choices []string, files []plan.File) (fragments,
 		}
 	}
 	slices.Sort(names)
-	// Hermetic: no time, no randomness, no environment, so the same input gives the same bytes.
-	set := template.New("").Option("missingkey=error").Funcs(sprig.HermeticTxtFuncMap()).Funcs(funcs())
+	set := template.New("").Option("missingkey=error").Funcs(funcs())
 	for _, name := range slices.Compact(names) {
 		text, err := fs.ReadFile(fsys, name)
 		if err != nil {
@@ -46,7 +43,8 @@ func (f fragments) execute(w io.Writer, name string, data *plan.Data) error {
 	return f.set.ExecuteTemplate(w, name, data)
 }
 
-// funcs are the functions fragments have beside sprig's.
+// funcs are the functions fragments have beside those of text/template. Fragments range and print names, and what is
+// computed is computed in ir; a library of functions would only invite more, and cost every run its start.
 func funcs() template.FuncMap {
 	return template.FuncMap{
 		"import": importSpec,

@@ -51,29 +51,31 @@ func (l *loader) message(e Entry) {
 	}
 }
 
-// declared reports whether a loaded file declares the message of a full name.
-func (l *loader) declared(fullName string) bool {
-	for _, tree := range l.trees {
-		rest := fullName
-		for _, decl := range tree.Decls {
-			if p, ok := decl.(*ast.PackageNode); ok {
-				if rest, ok = strings.CutPrefix(fullName, string(p.Name.AsIdentifier())+"."); !ok {
-					rest = ""
-				}
-			}
-		}
-		if top, _, _ := strings.Cut(rest, "."); rest != "" && declares(tree, top) {
-			return true
+// declare notes the messages of a file.
+func (l *loader) declare(tree *ast.FileNode) {
+	pkg := ""
+	for _, decl := range tree.Decls {
+		if p, ok := decl.(*ast.PackageNode); ok {
+			pkg = string(p.Name.AsIdentifier()) + "."
 		}
 	}
-	return false
+	for _, decl := range tree.Decls {
+		if m, ok := decl.(*ast.MessageNode); ok {
+			l.tops[pkg+m.Name.Val] = true
+		}
+	}
 }
 
-func declares(tree *ast.FileNode, message string) bool {
-	for _, decl := range tree.Decls {
-		if m, ok := decl.(*ast.MessageNode); ok && m.Name.Val == message {
+// declared reports whether a loaded file declares the message of a full name, or one around it.
+func (l *loader) declared(fullName string) bool {
+	for name := fullName; ; {
+		if l.tops[name] {
 			return true
 		}
+		i := strings.LastIndexByte(name, '.')
+		if i < 0 {
+			return false
+		}
+		name = name[:i]
 	}
-	return false
 }

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,7 +24,9 @@ type loader struct {
 
 	files   map[string]*File // by import path; nil while missing, so that it is reported once
 	order   []*File
-	trees   map[string]*ast.FileNode
+	tops    map[string]bool // full names of the messages that loaded files declare outside of others
+	bare    map[string]bool // import paths of files without a syntax statement
+	linking *linking
 	stack   []string // import paths being loaded, outermost first
 	size    int
 	full    bool // a limit of the closure was passed and reported
@@ -32,11 +35,13 @@ type loader struct {
 	list    diag.List
 }
 
-func newLoader(in Input) (*loader, error) {
+func newLoader(ctx context.Context, in Input) (*loader, error) {
 	l := &loader{
 		limits:  in.Limits.withDefaults(),
 		files:   make(map[string]*File),
-		trees:   make(map[string]*ast.FileNode),
+		tops:    make(map[string]bool),
+		bare:    make(map[string]bool),
+		linking: newLinking(ctx),
 		sources: make(diag.Sources),
 	}
 	for _, root := range in.Roots {
@@ -87,17 +92,22 @@ func (l *loader) load(importPath string, at diag.Pos, imported bool) *File {
 	if tree == nil {
 		return f
 	}
-	l.trees[importPath] = tree
+	l.declare(tree)
+	l.bare[importPath] = tree.Syntax == nil
 	l.stack = append(l.stack, importPath)
 	l.imports(f, tree)
 	l.stack = l.stack[:len(l.stack)-1]
 	l.order = append(l.order, f)
+	if !l.list.HasErrors() { // with one, nothing will come of it
+		l.linking.add(parsed{f, tree})
+	}
 	return f
 }
 
 // loadKnown adds a linked-in file and what it imports, which is linked in as well.
 func (l *loader) loadKnown(k *Known) *File {
 	f := &File{Path: k.Path, Known: k}
+	f.provided()
 	l.files[k.Path] = f
 	for i := range k.desc.Imports().Len() {
 		if dep := lookupKnown(k.desc.Imports().Get(i).Path()); dep != nil && l.files[dep.Path] == nil {

@@ -19,19 +19,33 @@ func (s *Schema) Pos(d protoreflect.Descriptor) diag.Pos {
 	if f == nil || f.Disk == "" {
 		return diag.Pos{File: d.ParentFile().Path()}
 	}
-	locations := f.Desc.SourceLocations()
-	loc := locations.ByDescriptor(d)
+	loc := nameOf(d)
+	if loc.Path == nil {
+		f.locate()
+		loc = nameOf(d)
+	}
+	if loc.Path == nil {
+		loc = d.ParentFile().SourceLocations().ByDescriptor(d)
+	}
 	if loc.Path == nil {
 		return diag.Pos{File: f.Disk}
-	}
-	if name := locations.ByPath(append(slices.Clone(loc.Path), nameField)); name.Path != nil {
-		loc = name
 	}
 	return f.at(loc)
 }
 
+// nameOf is the place of a declaration's name, if it is known.
+func nameOf(d protoreflect.Descriptor) protoreflect.SourceLocation {
+	locations := d.ParentFile().SourceLocations()
+	loc := locations.ByDescriptor(d)
+	if loc.Path == nil {
+		return loc
+	}
+	return locations.ByPath(append(slices.Clone(loc.Path), nameField))
+}
+
 // PosOf is where the element at a path of the file's descriptor was written.
 func (f *File) PosOf(path ...int32) diag.Pos {
+	f.locate()
 	loc := f.Desc.SourceLocations().ByPath(path)
 	if f.Disk == "" || loc.Path == nil {
 		return diag.Pos{File: f.Disk}

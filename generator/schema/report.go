@@ -39,7 +39,7 @@ func (l *loader) add(err error) {
 		return
 	}
 	hint := hint(at.Unwrap().Error())
-	if tree := l.trees[at.GetPosition().Filename]; hint == noLabel && (tree == nil || tree.Syntax != nil) {
+	if hint == noLabel && !l.bare[at.GetPosition().Filename] {
 		hint = ""
 	}
 	l.list.Add(l.pos(at), hint, "%s", message(at.Unwrap()))

@@ -8,14 +8,9 @@ package schema
 
 import (
 	"context"
-	"errors"
 	"path"
 	"path/filepath"
 
-	"github.com/bufbuild/protocompile"
-	"github.com/bufbuild/protocompile/linker"
-	"github.com/bufbuild/protocompile/reporter"
-	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 
@@ -54,9 +49,10 @@ type File struct {
 	Listed  bool   // an Entry, not merely imported
 	Known   *Known // the Go module that provides it; nil for a file of the user's
 	Desc    protoreflect.FileDescriptor
-	Proto   *descriptorpb.FileDescriptorProto // with source info; not to be changed
+	Proto   *descriptorpb.FileDescriptorProto // with comments; not to be changed
 
-	lines [][]byte // Content by lines; filled on first use
+	located bool     // Desc knows the positions of everything in it
+	lines   [][]byte // Content by lines; filled on first use
 }
 
 // File is the file of an import path, or nil.
@@ -67,7 +63,7 @@ func (s *Schema) Sources() diag.Sources { return s.sources }
 
 // Compile reads and links the files of in and everything they import. Its error is a diag.List, unless ctx ended.
 func Compile(ctx context.Context, in Input) (*Schema, error) {
-	l, err := newLoader(in)
+	l, err := newLoader(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -78,59 +74,28 @@ func Compile(ctx context.Context, in Input) (*Schema, error) {
 	for _, entry := range in.Messages {
 		l.message(entry)
 	}
-	if err := l.sources.Finish(l.list).Err(); err != nil {
-		return nil, err
-	}
-	return l.link(ctx)
-}
-
-// link runs the compiler over parsed files.
-func (l *loader) link(ctx context.Context) (*Schema, error) {
-	compiler := protocompile.Compiler{
-		Resolver:       protocompile.ResolverFunc(l.resolve),
-		SourceInfoMode: protocompile.SourceInfoStandard,
-		Reporter:       reporter.NewReporter(l.report, l.warn),
-	}
-	paths := make([]string, len(l.order))
-	for i, f := range l.order {
-		paths[i] = f.Path
-	}
-	results, err := compiler.Compile(ctx, paths...)
+	failed := l.linking.wait()
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	if err != nil && !l.list.HasErrors() {
-		l.add(err)
+	if err := l.sources.Finish(l.list).Err(); err != nil {
+		return nil, err
+	}
+	if failed != nil {
+		failed = l.linkAtOnce(ctx)
+	} else {
+		for _, w := range l.linking.warnings {
+			l.warn(w)
+		}
+	}
+	if failed != nil && !l.list.HasErrors() {
+		l.add(failed)
 	}
 	list := l.sources.Finish(l.list)
 	if err := list.Err(); err != nil {
 		return nil, err
 	}
-	for i, result := range results {
-		f := l.order[i]
-		f.Desc = result
-		if r, ok := result.(linker.Result); ok {
-			f.Proto = r.FileDescriptorProto()
-		} else {
-			f.Proto = protodesc.ToFileDescriptorProto(result)
-		}
-	}
 	return &Schema{Files: l.order, Warnings: list, byPath: l.files, sources: l.sources}, nil
-}
-
-// resolve hands the compiler what the loader has parsed; it never reads a file itself.
-func (l *loader) resolve(importPath string) (protocompile.SearchResult, error) {
-	if f := l.files[importPath]; f != nil && f.Known != nil {
-		return protocompile.SearchResult{Desc: f.Known.desc}, nil
-	}
-	if tree := l.trees[importPath]; tree != nil {
-		return protocompile.SearchResult{AST: tree}, nil
-	}
-	// Only files linked in are asked for here: the imports of those that Known provides.
-	if k := lookupKnown(importPath); k != nil {
-		return protocompile.SearchResult{Desc: k.desc}, nil
-	}
-	return protocompile.SearchResult{}, errors.New("not found")
 }
 
 // display is how a file of a root is called in messages.

@@ -12,20 +12,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/reflect/protodesc"
-	"google.golang.org/protobuf/reflect/protoregistry"
-	"google.golang.org/protobuf/types/descriptorpb"
-
-	"github.com/svcgen/svcgen/generator"
-	"github.com/svcgen/svcgen/generator/reconcile"
 	"github.com/svcgen/svcgen/test/rig"
+	"github.com/svcgen/svcgen/test/subject"
 )
 
 // outage is how long a broker is gone in tests.
@@ -57,12 +50,12 @@ var examples = map[string]*example{"orders": {}, "payments": {}, "inventory": {}
 
 // example is an emitted service.
 type example struct {
+	*subject.Tree
 	name, dir string
 	once      sync.Once
 	err       error
 
 	suffix string // of its topics: the brokers are shared with other test runs
-	files  *protoregistry.Files
 }
 
 func built(t *testing.T, name string) *example {
@@ -84,78 +77,33 @@ var topicSuffix = sync.OnceValue(func() string { return "_" + rig.Unique("e2e") 
 
 func (e *example) build(ctx context.Context) error {
 	e.suffix = topicSuffix()
-	input := filepath.Join(e.dir, "input")
-	if err := os.CopyFS(input, os.DirFS(filepath.Join("..", "..", "examples", e.name))); err != nil {
-		return err
-	}
-	path := filepath.Join(input, "svcgen.yaml")
-	manifest, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
+	var replace []string
 	for _, topic := range []string{"orders", "payments", "inventory"} {
-		manifest = []byte(strings.ReplaceAll(string(manifest), "topic: "+topic, "topic: "+topic+e.suffix))
+		replace = append(replace, "topic: "+topic, "topic: "+topic+e.suffix)
 	}
-	if err := os.WriteFile(path, manifest, 0o600); err != nil {
+	tree, err := subject.Emit(ctx, filepath.Join(e.dir, "tree"), os.DirFS(filepath.Join("..", "..", "examples", e.name)), replace...)
+	if err != nil {
 		return err
 	}
-	out, err := generator.Generate(ctx, generator.Input{Manifest: path, Version: "devel"})
-	if err != nil {
-		return fmt.Errorf("emit %s: %w", e.name, err)
-	}
-	if _, err := reconcile.CreateTree(e.tree(), out.Files, reconcile.Options{Version: "devel"}); err != nil {
-		return fmt.Errorf("emit %s: %w", e.name, err)
-	}
-	var set descriptorpb.FileDescriptorSet
-	for _, f := range out.Service.Protos {
-		set.File = append(set.File, f.Descriptor)
-	}
-	if e.files, err = protodesc.NewFiles(&set); err != nil {
-		return fmt.Errorf("descriptors of %s: %w", e.name, err)
-	}
-	return e.goTool(ctx, nil, "build", "-o", e.bin(), "./cmd/"+e.name)
+	e.Tree = tree
+	return e.Build(ctx, e.bin())
 }
 
-func (e *example) tree() string { return filepath.Join(e.dir, "tree") }
-func (e *example) bin() string  { return filepath.Join(e.dir, "bin", e.name) }
+func (e *example) bin() string { return filepath.Join(e.dir, "bin", e.name) }
 
 // topic is where the example's events of the topic called name in its manifest go.
 func (e *example) topic(name string) string { return name + e.suffix }
-
-// env spells settings as the example's environment variables: DATABASE_URL=… is ORDERS_DATABASE_URL=….
-func (e *example) env(settings ...string) []string {
-	vars := make([]string, len(settings))
-	for i, s := range settings {
-		vars[i] = strings.ToUpper(e.name) + "_" + s
-	}
-	return vars
-}
-
-// goTool runs go in the emitted tree, as its user would.
-func (e *example) goTool(ctx context.Context, env []string, args ...string) error {
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = e.tree()
-	cmd.Env = append(append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=readonly"), env...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: go %s: %w\n%s", e.name, strings.Join(args, " "), err, out)
-	}
-	return nil
-}
 
 // command runs one of the binary's commands to its end and returns what it printed.
 func (e *example) command(t *testing.T, env []string, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, e.bin(), args...)
-	cmd.Env = append(os.Environ(), env...)
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
+	out, err := e.Command(ctx, e.bin(), env, args...)
 	if err != nil {
-		t.Fatalf("%s %s: %v\n%s", e.name, strings.Join(args, " "), err, stderr.String())
+		t.Fatal(err)
 	}
-	return string(out)
+	return out
 }
 
 // eventually asks check until it is content and returns how long that took. What check says last is the failure.

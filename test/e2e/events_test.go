@@ -32,30 +32,30 @@ func TestEvents(t *testing.T) {
 		method, request string // the key is k-1
 		eventType       string
 		as              delivery
-		servers         func(t *testing.T, e *example) (env []string, p *tap)
+		servers         func(t *testing.T, e *example) (env []string, p *sink)
 	}{
 		{
 			"orders", "orders", "OrderService/PlaceOrder", `{"orderId":"k-1","customerId":"c-1"}`,
 			"acme.orders.v1.OrderPlaced", kafka,
-			func(t *testing.T, e *example) ([]string, *tap) {
+			func(t *testing.T, e *example) ([]string, *sink) {
 				brokers := rig.Kafka(t)
-				return e.env("DATABASE_URL="+rig.Postgres(t), "KAFKA_BROKERS="+brokers), tapKafka(t, e, brokers, e.topic("orders"))
+				return e.Env("DATABASE_URL="+rig.Postgres(t), "KAFKA_BROKERS="+brokers), tapKafka(t, e, brokers, e.topic("orders"))
 			},
 		},
 		{
 			"payments", "payments", "PaymentService/CapturePayment", `{"orderId":"k-1","amount":{"currency":"EUR","units":"1200"}}`,
 			"acme.payments.v1.PaymentCaptured", rabbit("acme.payments.v1.PaymentCaptured", "/svc/payments"),
-			func(t *testing.T, e *example) ([]string, *tap) {
+			func(t *testing.T, e *example) ([]string, *sink) {
 				broker := rig.RabbitMQ(t)
-				return e.env("DATABASE_URL="+rig.Postgres(t), "RABBITMQ_URL="+broker), tapRabbitMQ(t, e, broker, e.topic("payments"))
+				return e.Env("DATABASE_URL="+rig.Postgres(t), "RABBITMQ_URL="+broker), tapRabbitMQ(t, e, broker, e.topic("payments"))
 			},
 		},
 		{
 			"inventory", "inventory", "ReserveStock", `{"sku":"k-1","quantity":3}`,
 			"acme.inventory.v1.StockReserved", rabbit("acme.inventory.v1.StockReserved", "/svc/inventory"),
-			func(t *testing.T, e *example) ([]string, *tap) {
+			func(t *testing.T, e *example) ([]string, *sink) {
 				broker := rig.RabbitMQ(t)
-				return e.env("DATABASE_URL="+rig.MySQL(t), "RABBITMQ_URL="+broker), tapRabbitMQ(t, e, broker, e.topic("inventory"))
+				return e.Env("DATABASE_URL="+rig.MySQL(t), "RABBITMQ_URL="+broker), tapRabbitMQ(t, e, broker, e.topic("inventory"))
 			},
 		},
 	}
@@ -65,29 +65,29 @@ func TestEvents(t *testing.T) {
 			env, tap := tt.servers(t, e)
 			e.command(t, env, "migrate")
 			r := e.start(t, env).ready(t)
-			e.command(t, env, "call", tt.method, tt.request, "--grpc-addr", r.conn.Target())
+			e.command(t, env, "call", tt.method, tt.request, "--grpc-addr", r.Conn.Target())
 			got := tap.await(t, "k-1")
 
 			want := map[string]string{
 				"specversion": "1.0", "type": tt.eventType, "source": "/svc/" + tt.example, "subject": "k-1", "partitionkey": "k-1",
 			}
 			for name, value := range want {
-				if h := got.headers[tt.as.prefix+name]; h != value {
+				if h := got.Headers[tt.as.prefix+name]; h != value {
 					t.Errorf("%s%s is %q, want %q", tt.as.prefix, name, h, value)
 				}
 			}
 			for name, value := range tt.as.extra {
-				if h := got.headers[name]; h != value {
+				if h := got.Headers[name]; h != value {
 					t.Errorf("%s is %q, want %q", name, h, value)
 				}
 			}
-			if id, err := uuid.Parse(got.headers[tt.as.prefix+"id"]); err != nil || id.Version() != 7 {
-				t.Errorf("id %q is no UUIDv7: %v", got.headers[tt.as.prefix+"id"], err)
+			if id, err := uuid.Parse(got.Headers[tt.as.prefix+"id"]); err != nil || id.Version() != 7 {
+				t.Errorf("id %q is no UUIDv7: %v", got.Headers[tt.as.prefix+"id"], err)
 			}
-			if _, err := time.Parse(time.RFC3339Nano, got.headers[tt.as.prefix+"time"]); err != nil {
+			if _, err := time.Parse(time.RFC3339Nano, got.Headers[tt.as.prefix+"time"]); err != nil {
 				t.Errorf("time: %v", err)
 			}
-			if _, err := e.decode(tt.eventType, got.body); err != nil {
+			if _, err := e.Decode(tt.eventType, got.Body); err != nil {
 				t.Errorf("payload: %v", err)
 			}
 			r.drained(t)
@@ -100,14 +100,14 @@ func TestEvents(t *testing.T) {
 func TestConsumes(t *testing.T) {
 	payments, inventory := built(t, "payments"), built(t, "inventory")
 	broker := rig.RabbitMQ(t)
-	paying := payments.env("DATABASE_URL="+rig.Postgres(t), "RABBITMQ_URL="+broker)
-	stocking := inventory.env("DATABASE_URL="+rig.MySQL(t), "RABBITMQ_URL="+broker)
+	paying := payments.Env("DATABASE_URL="+rig.Postgres(t), "RABBITMQ_URL="+broker)
+	stocking := inventory.Env("DATABASE_URL="+rig.MySQL(t), "RABBITMQ_URL="+broker)
 	payments.command(t, paying, "migrate")
 	inventory.command(t, stocking, "migrate")
 	consumer := inventory.start(t, stocking).ready(t)
 	// The consumer's queue gathers events from when it is there; broker status is not good before.
 	eventually(t, patience, "inventory has subscribed", func(ctx context.Context) error {
-		s, err := consumer.status(ctx)
+		s, err := consumer.Status(ctx)
 		if err == nil && !s.Broker.Connected {
 			err = errors.New("not connected")
 		}
@@ -118,7 +118,7 @@ func TestConsumes(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, patience, "inventory takes the event", func(context.Context) error {
-		if consumer.log.find("event", `"type":"acme.payments.v1.PaymentCaptured"`) == nil {
+		if consumer.Log.Find("event", `"type":"acme.payments.v1.PaymentCaptured"`) == nil {
 			return fmt.Errorf("it logs none")
 		}
 		return nil
@@ -142,7 +142,7 @@ func TestOwnTests(t *testing.T) {
 		t.Run(tt.example, func(t *testing.T) {
 			e := built(t, tt.example)
 			env := []string{"TEST_DATABASE_URL=" + tt.database(t), tt.broker(t)}
-			if err := e.goTool(t.Context(), env, "test", "-count=1", "./..."); err != nil {
+			if err := e.Go(t.Context(), env, "test", "-count=1", "./..."); err != nil {
 				t.Error(err)
 			}
 		})

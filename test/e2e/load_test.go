@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/svcgen/svcgen/test/history"
 	"github.com/svcgen/svcgen/test/rig"
 )
 
@@ -24,6 +26,8 @@ type load struct {
 	call   func(ctx context.Context, r *replica, key string, seq int) error
 	cancel context.CancelFunc
 	done   sync.WaitGroup
+	told   bytes.Buffer // the history, see verify
+	rec    *history.Recorder
 
 	mu       sync.Mutex
 	replicas []*replica
@@ -45,6 +49,7 @@ func startLoad(t *testing.T, call func(ctx context.Context, r *replica, key stri
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	l := &load{call: call, cancel: cancel, replicas: replicas, acked: map[string]int{}, begun: map[string]int{}}
+	l.rec = history.NewRecorder(&l.told, t.Name(), 0, history.Expect{})
 	prefix := rig.Unique("k")
 	for w := range writers {
 		l.done.Go(func() { l.write(ctx, fmt.Sprintf("%s-%d", prefix, w), w) })
@@ -93,13 +98,17 @@ func (l *load) once(ctx context.Context, key string, seq, turn int) bool {
 	calling, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	start := time.Now()
+	op := operation(key, seq)
+	l.rec.Add(history.Record{Kind: history.Invoke, Op: op, Key: key, Version: int64(seq)})
 	err := l.call(calling, r, key, seq)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err != nil {
+		l.rec.Add(history.Record{Kind: history.Unknown, Op: op, Text: err.Error()})
 		l.failures = append(l.failures, failure{start, time.Since(start), err})
 		return false
 	}
+	l.rec.Add(history.Record{Kind: history.OK, Op: op, Version: int64(seq)})
 	l.acked[key] = seq
 	l.ok++
 	return true
@@ -131,30 +140,43 @@ func (l *load) grows(t *testing.T, n int) {
 	})
 }
 
-// verify waits until all that was acknowledged is at the tap, and judges the order it came in.
-func (l *load) verify(t *testing.T, tap *tap) {
+// operation names the n-th event of a key. A call that failed is made again, so it may be called for more than once.
+func operation(key string, n int) string { return fmt.Sprintf("%s/%d", key, n) }
+
+// verify waits until all that was acknowledged is at the tap, and has the history judged.
+func (l *load) verify(t *testing.T, tap *sink) {
 	t.Helper()
 	l.mu.Lock()
 	acked, begun := maps.Clone(l.acked), maps.Clone(l.begun)
 	l.mu.Unlock()
-	var events []seen
+	var events []history.Record
 	eventually(t, patience, "all events arrive", func(context.Context) error {
 		events = tap.of(begun)
-		last := map[string]int{}
+		last := map[string]int64{}
 		for _, e := range events {
-			last[e.key] = max(last[e.key], e.seq)
+			last[e.Key] = max(last[e.Key], e.Version)
 		}
 		for key, seq := range acked {
-			if last[key] < seq {
+			if last[key] < int64(seq) {
 				return fmt.Errorf("%d events, %s only to %d of %d", len(events), key, last[key], seq)
 			}
 		}
 		return nil
 	})
-	if err := verify(acked, begun, events); err != nil {
+	for _, e := range events {
+		l.rec.Add(e)
+	}
+	if err := l.rec.Close(); err != nil {
+		t.Fatal(err)
+	}
+	verdict, err := history.Check(&l.told)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := verdict.Err(); err != nil {
 		t.Error(err)
 	}
-	t.Logf("%d calls succeeded, %d failed; %d events on %d keys arrived", l.ok, len(l.failures), len(events), len(acked))
+	t.Log(verdict)
 }
 
 func lastOf[T any](list []T, n int) []T { return list[max(0, len(list)-n):] }

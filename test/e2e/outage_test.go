@@ -23,13 +23,13 @@ func TestBrokerOutage(t *testing.T) {
 	for _, tt := range []struct {
 		example string
 		call    func(context.Context, *replica, string, int) error
-		broker  func(t *testing.T, e *example) (setting string, p *tap, server *rig.Server)
+		broker  func(t *testing.T, e *example) (setting string, p *sink, server *rig.Server)
 	}{
-		{"orders", placeOrder, func(t *testing.T, e *example) (string, *tap, *rig.Server) {
+		{"orders", placeOrder, func(t *testing.T, e *example) (string, *sink, *rig.Server) {
 			cluster := rig.Private(t, func(ctx context.Context) (*rig.KafkaCluster, error) { return rig.StartKafka(ctx, 1) })
 			return "KAFKA_BROKERS=" + cluster.Brokers(), tapKafka(t, e, cluster.Brokers(), e.topic("orders")), cluster.Nodes[0]
 		}},
-		{"payments", capturePayment, func(t *testing.T, e *example) (string, *tap, *rig.Server) {
+		{"payments", capturePayment, func(t *testing.T, e *example) (string, *sink, *rig.Server) {
 			server := rig.Private(t, rig.StartRabbitMQ)
 			return "RABBITMQ_URL=" + server.URL(), tapRabbitMQ(t, e, server.URL(), e.topic("payments")), server.Server
 		}},
@@ -38,21 +38,21 @@ func TestBrokerOutage(t *testing.T) {
 			t.Parallel()
 			e := built(t, tt.example)
 			setting, tap, server := tt.broker(t, e)
-			env := e.env("DATABASE_URL="+rig.Postgres(t), setting)
+			env := e.Env("DATABASE_URL="+rig.Postgres(t), setting)
 			e.command(t, env, "migrate")
 			r := e.start(t, env).ready(t)
 			l := startLoad(t, tt.call, r)
 			// Some seconds of load: RabbitMQ 3.10 writes down where a quorum queue lives a moment after declaring it, and
 			// one that is killed before that never gives the queue a leader again.
 			l.grows(t, 2000)
-			stillReady := watch(t, func(ctx context.Context) error { return r.probe(ctx, "/readyz", http.StatusOK) })
+			stillReady := watch(t, func(ctx context.Context) error { return r.Probe(ctx, "/readyz", http.StatusOK) })
 
 			if err := server.Kill(); err != nil {
 				t.Fatal(err)
 			}
 			over := time.After(*outage)
 			eventually(t, patience, "events wait", func(ctx context.Context) error {
-				s, err := r.status(ctx)
+				s, err := r.Status(ctx)
 				if err == nil && s.Outbox.Pending < 100 {
 					err = fmt.Errorf("%d do", s.Outbox.Pending)
 				}
@@ -66,7 +66,7 @@ func TestBrokerOutage(t *testing.T) {
 			before := l.successes()
 			<-over
 			during := l.successes() - before
-			waiting, err := r.status(t.Context())
+			waiting, err := r.Status(t.Context())
 			if err != nil {
 				t.Error(err)
 			}
@@ -127,7 +127,7 @@ func TestDatabaseOutage(t *testing.T) {
 	e := built(t, "orders")
 	server, brokers := rig.Private(t, rig.StartPostgres), rig.Kafka(t)
 	tap := tapKafka(t, e, brokers, e.topic("orders"))
-	env := e.env("DATABASE_URL="+server.URL(), "KAFKA_BROKERS="+brokers)
+	env := e.Env("DATABASE_URL="+server.URL(), "KAFKA_BROKERS="+brokers)
 	e.command(t, env, "migrate")
 	r := e.start(t, env).ready(t)
 	l := startLoad(t, placeOrder, r)
@@ -137,10 +137,10 @@ func TestDatabaseOutage(t *testing.T) {
 		t.Fatal(err)
 	}
 	took := eventually(t, patience, "the service is not ready", func(ctx context.Context) error {
-		return r.probe(ctx, "/readyz", http.StatusServiceUnavailable)
+		return r.Probe(ctx, "/readyz", http.StatusServiceUnavailable)
 	})
 	t.Logf("not ready %v after the database was killed", took)
-	if err := r.probe(t.Context(), "/livez", http.StatusOK); err != nil {
+	if err := r.Probe(t.Context(), "/livez", http.StatusOK); err != nil {
 		t.Errorf("a restart would help nobody: %v", err)
 	}
 	failed := l.failed()
@@ -169,7 +169,7 @@ func TestDatabaseOutage(t *testing.T) {
 	if err := server.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	took = eventually(t, patience, "the service is ready again", func(ctx context.Context) error { return r.probe(ctx, "/readyz", http.StatusOK) })
+	took = eventually(t, patience, "the service is ready again", func(ctx context.Context) error { return r.Probe(ctx, "/readyz", http.StatusOK) })
 	t.Logf("ready %v after the database was back", took)
 	l.grows(t, 200)
 	l.stop()

@@ -21,7 +21,7 @@ func TestReplicas(t *testing.T) {
 	brokers, database := rig.Kafka(t), rig.Postgres(t)
 	tap := tapKafka(t, e, brokers, e.topic("orders"))
 	const lease = 3 * time.Second
-	env := e.env("DATABASE_URL="+database, "KAFKA_BROKERS="+brokers, "RELAY_LEASE_TTL="+lease.String())
+	env := e.Env("DATABASE_URL="+database, "KAFKA_BROKERS="+brokers, "RELAY_LEASE_TTL="+lease.String())
 	e.command(t, env, "migrate")
 	conn, err := pgx.Connect(t.Context(), database)
 	if err != nil {
@@ -49,7 +49,7 @@ func TestReplicas(t *testing.T) {
 	a.exits(t)
 	l.grows(t, 200)
 
-	b.kill(t) // in the middle of calls: callers do not know, and call again
+	b.Kill() // in the middle of calls: callers do not know, and call again
 	took = owned(t, conn, 2, lease+5*time.Second)
 	t.Logf("taken over %v after kill -9, with a lease of %v", took, lease)
 	l.use(c, d)

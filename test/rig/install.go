@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// Missing names the Debian packages (and tools) that the four servers still need on this machine.
+// Missing names the Debian packages (and tools) that the servers still need on this machine.
 func Missing() []string {
 	var missing []string
 	for name, present := range map[string]func() error{
@@ -20,6 +20,7 @@ func Missing() []string {
 		"mariadb-server-core": func() error { _, err := lookPath("mariadbd"); return err },
 		"mariadb-client-core": func() error { _, err := lookPath("my_print_defaults"); return err }, // of mariadb-install-db
 		"rabbitmq-server":     func() error { _, err := rabbitmqBin(); return err },
+		"pgbouncer":           func() error { _, err := lookPath("pgbouncer"); return err },
 		"procps":              func() error { _, err := lookPath("ps"); return err },
 		"default-jdk-headless": func() error {
 			_, err := lookPath("java")

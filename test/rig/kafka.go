@@ -46,6 +46,14 @@ func (c *KafkaCluster) Stop() error {
 
 // StartKafka starts a private cluster of one or three nodes.
 func StartKafka(ctx context.Context, nodes int) (*KafkaCluster, error) {
+	return startKafka(ctx, nodes, false)
+}
+
+// StartKafkaTLS starts one of one node that takes TLS and SecureUser, by PLAIN or SCRAM-SHA-256, only. Its proxy stays
+// in plaintext.
+func StartKafkaTLS(ctx context.Context) (*KafkaCluster, error) { return startKafka(ctx, 1, true) }
+
+func startKafka(ctx context.Context, nodes int, secure bool) (*KafkaCluster, error) {
 	java, err := lookPath("java")
 	if err != nil {
 		return nil, fmt.Errorf("%w: java, for Kafka (apt-get install default-jdk-headless)", ErrUnavailable)
@@ -62,7 +70,16 @@ func StartKafka(ctx context.Context, nodes int) (*KafkaCluster, error) {
 	var wg sync.WaitGroup
 	errs := make([]error, nodes)
 	for i, n := range c.Nodes {
-		wg.Go(func() { errs[i] = startKafkaNode(ctx, n, java, jars, layouts[i].properties(n, layouts, nodes)) })
+		wg.Go(func() {
+			properties := layouts[i].properties(n, layouts, nodes)
+			if secure {
+				if errs[i] = n.certify(""); errs[i] != nil {
+					return
+				}
+				properties = secureKafka(n, properties)
+			}
+			errs[i] = startKafkaNode(ctx, n, java, jars, properties)
+		})
 	}
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
@@ -134,6 +151,19 @@ func (l kafkaLayout) properties(s *Server, all []kafkaLayout, nodes int) string 
 	}, "\n") + "\n"
 }
 
+// secureKafka changes the direct listener. The brokers' own way is then the other one.
+func secureKafka(s *Server, properties string) string {
+	properties = strings.ReplaceAll(properties, "DIRECT:PLAINTEXT", "DIRECT:SASL_SSL")
+	properties = strings.ReplaceAll(properties, "inter.broker.listener.name=DIRECT", "inter.broker.listener.name=PROXIED")
+	return properties + strings.Join([]string{
+		"listener.name.direct.ssl.keystore.type=PEM",
+		"listener.name.direct.ssl.keystore.location=" + s.tlsFile("keystore.pem"),
+		"listener.name.direct.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256",
+		`listener.name.direct.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_` + SecureUser + `="` + SecurePassword + `";`,
+		"listener.name.direct.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;",
+	}, "\n") + "\n"
+}
+
 // kafkaClusterID is any base64 of 16 bytes; the nodes of one cluster must agree on it.
 const kafkaClusterID = "c3ZjZ2VuLXJpZy1rYWZrYQ"
 
@@ -149,7 +179,8 @@ func startKafkaNode(ctx context.Context, s *Server, java, jars, properties strin
 	}
 	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir}
 	// A JVM that lives for a second must not spend it on optimising.
-	format := append(append([]string{"-XX:TieredStopAtLevel=1"}, jvm...), "kafka.tools.StorageTool", "format", "-t", kafkaClusterID, "-c", config)
+	format := append(append([]string{"-XX:TieredStopAtLevel=1"}, jvm...), "kafka.tools.StorageTool", "format", "-t", kafkaClusterID, "-c", config,
+		"--add-scram", "SCRAM-SHA-256=[name="+SecureUser+",password="+SecurePassword+"]")
 	if err := run(ctx, command{path: java, args: format, env: env}); err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ done
 for t in $targets; do kill -QUIT "$t" 2>/dev/null; kill -CONT "$t" 2>/dev/null; done
 [ -z "$targets" ] || sleep 1
 for t in $targets; do kill -9 "$t" 2>/dev/null; done
+umount "$1/data" 2>/dev/null
 rm -rf -- "$1"
 `
 

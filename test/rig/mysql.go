@@ -5,10 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 )
 
 // StartMySQL starts a private MariaDB with an empty database. Every commit is flushed, as in production.
-func StartMySQL(ctx context.Context) (*Server, error) {
+func StartMySQL(ctx context.Context) (*Server, error) { return startMySQL(ctx, false) }
+
+// StartMySQLTLS starts one that takes TLS and SecureUser with a password only.
+func StartMySQLTLS(ctx context.Context) (*Server, error) { return startMySQL(ctx, true) }
+
+func startMySQL(ctx context.Context, secure bool) (*Server, error) {
 	daemon, err := lookPath("mariadbd")
 	if err != nil {
 		return nil, fmt.Errorf("%w: MariaDB (apt-get install mariadb-server-core)", ErrUnavailable)
@@ -37,19 +43,27 @@ func StartMySQL(ctx context.Context) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Stop())
 	}
+	sql, more := mysqlInit, []string(nil)
+	if secure {
+		if err := s.certify(mysqlUser); err != nil {
+			return nil, errors.Join(err, s.Stop())
+		}
+		sql = strings.ReplaceAll(sql, "BY 'svcgen'", "BY '"+SecurePassword+"'")
+		more = []string{"--ssl-cert=" + s.tlsFile("cert.pem"), "--ssl-key=" + s.tlsFile("key.pem"), "--require-secure-transport=ON"}
+	}
 	initFile := filepath.Join(s.dir, "init.sql")
-	if err := writeFile(initFile, mysqlInit, mysqlUser); err != nil {
+	if err := writeFile(initFile, sql, mysqlUser); err != nil {
 		return nil, errors.Join(err, s.Stop())
 	}
 	s.command = command{
 		path: daemon, user: mysqlUser,
-		args: []string{
+		args: append([]string{
 			"--no-defaults", "--datadir=" + data, "--port=" + portOf(s.addr), "--bind-address=127.0.0.1",
 			"--socket=" + filepath.Join(s.dir, "s"), "--pid-file=" + filepath.Join(s.dir, "pid"),
 			"--init-file=" + initFile, "--skip-name-resolve", "--max-connections=300",
 			"--innodb-buffer-pool-size=128M", "--innodb-flush-log-at-trx-commit=1",
 			"--character-set-server=utf8mb4", "--log-bin-trust-function-creators=1",
-		},
+		}, more...),
 		ready: "ready for connections",
 	}
 	return s.launch(ctx)

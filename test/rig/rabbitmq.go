@@ -18,7 +18,12 @@ type RabbitMQServer struct {
 }
 
 // StartRabbitMQ starts a private RabbitMQ node with the guest user and the default virtual host.
-func StartRabbitMQ(ctx context.Context) (*RabbitMQServer, error) {
+func StartRabbitMQ(ctx context.Context) (*RabbitMQServer, error) { return startRabbitMQ(ctx, false) }
+
+// StartRabbitMQTLS starts one that takes TLS and SecureUser with a password only.
+func StartRabbitMQTLS(ctx context.Context) (*RabbitMQServer, error) { return startRabbitMQ(ctx, true) }
+
+func startRabbitMQ(ctx context.Context, secure bool) (*RabbitMQServer, error) {
 	bin, err := rabbitmqBin()
 	if err != nil {
 		return nil, err
@@ -28,7 +33,7 @@ func StartRabbitMQ(ctx context.Context) (*RabbitMQServer, error) {
 		return nil, err
 	}
 	r := &RabbitMQServer{Server: s, bin: bin}
-	if err := r.configure(); err != nil {
+	if err := r.configure(secure); err != nil {
 		return nil, errors.Join(err, s.Stop())
 	}
 	// epmd would become a daemon and outlive us when beam starts it, so it is run beside beam in the same group.
@@ -45,7 +50,7 @@ func StartRabbitMQ(ctx context.Context) (*RabbitMQServer, error) {
 }
 
 // configure fixes every path and port, so that neither another node on this machine nor /etc/rabbitmq has a say.
-func (r *RabbitMQServer) configure() error {
+func (r *RabbitMQServer) configure(secure bool) error {
 	var ports [2]string
 	for i := range ports {
 		addr, err := freeAddr()
@@ -66,19 +71,29 @@ func (r *RabbitMQServer) configure() error {
 	}
 	// The default of 40 % of memory would let a test node take half a small machine before it blocks.
 	conf := "vm_memory_high_watermark.absolute = 1GB\ndisk_free_limit.absolute = 50MB\nloopback_users = none\nlog.console.level = info\n"
+	listener := []string{"RABBITMQ_NODE_IP_ADDRESS=127.0.0.1", "RABBITMQ_NODE_PORT=" + portOf(r.addr)}
+	if secure {
+		if err := r.certify(""); err != nil {
+			return err
+		}
+		listener = nil // of plaintext
+		conf += "listeners.tcp = none\nlisteners.ssl.default = " + r.addr + "\nssl_options.cacertfile = " + r.CA() +
+			"\nssl_options.certfile = " + r.tlsFile("cert.pem") + "\nssl_options.keyfile = " + r.tlsFile("key.pem") +
+			"\nssl_options.verify = verify_none\ndefault_user = " + SecureUser + "\ndefault_pass = " + SecurePassword + "\n"
+	}
 	if err := os.WriteFile(at("rabbitmq.conf"), []byte(conf), 0o644); err != nil {
 		return err
 	}
-	r.env = []string{
+	r.env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + r.dir, "LANG=C.UTF-8",
 		"RABBITMQ_NODENAME=rig" + portOf(r.addr) + "@localhost",
-		"RABBITMQ_NODE_IP_ADDRESS=127.0.0.1", "RABBITMQ_NODE_PORT=" + portOf(r.addr), "RABBITMQ_DIST_PORT=" + ports[0],
+		"RABBITMQ_DIST_PORT=" + ports[0],
 		"ERL_EPMD_ADDRESS=127.0.0.1", "ERL_EPMD_PORT=" + ports[1],
 		"RABBITMQ_CONF_ENV_FILE=" + at("rabbitmq-env.conf"), "RABBITMQ_CONFIG_FILE=" + at("rabbitmq.conf"),
 		"RABBITMQ_ENABLED_PLUGINS_FILE=" + at("enabled_plugins"), "RABBITMQ_PID_FILE=" + at("pid"),
 		"RABBITMQ_MNESIA_BASE=" + at("mnesia"), "RABBITMQ_LOG_BASE=" + at("log"), "RABBITMQ_LOGS=-",
 		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1}",
-	}
+	}, listener...)
 	return nil
 }
 

@@ -1,5 +1,5 @@
 // Package rig runs real servers for tests: PostgreSQL, MariaDB, RabbitMQ and Apache Kafka (KRaft, one or
-// three nodes), each on free loopback ports with its data in a temporary folder.
+// three nodes), and PgBouncer, each on free loopback ports with its data in a temporary folder.
 //
 // A test asks for a server (Postgres, MySQL, RabbitMQ, Kafka) and gets a URL: of the server named in the
 // environment when `rig run` or a person has set one, else of one that this process starts and shares among its
@@ -40,6 +40,7 @@ type Server struct {
 	dir     string
 	command command // starts the server on data that is already prepared
 	keeper  *keeper
+	unmount func() error // nil unless its data is on a disk of its own
 
 	mu   sync.Mutex
 	proc *process
@@ -96,6 +97,10 @@ func (s *Server) Stop() error {
 	var err error
 	if s.proc != nil {
 		err = s.proc.stop()
+	}
+	if s.unmount != nil {
+		err = errors.Join(err, s.unmount())
+		s.unmount = nil
 	}
 	return errors.Join(err, s.proxy.Close(), os.RemoveAll(s.dir), s.keeper.close())
 }

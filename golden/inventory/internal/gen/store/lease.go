@@ -15,13 +15,20 @@ import (
 
 // Intervals are passed in microseconds.
 const (
-	heartbeat = `INSERT INTO outbox_relay (id, seen_at) VALUES (?, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE seen_at = UTC_TIMESTAMP(6)`
-	forgetOld = `DELETE FROM outbox_relay WHERE seen_at < UTC_TIMESTAMP(6) - INTERVAL ? MICROSECOND`
-	countLive = `SELECT count(*) FROM outbox_relay WHERE seen_at > UTC_TIMESTAMP(6) - INTERVAL ? MICROSECOND`
+	// It always writes, also twice in a microsecond: Fetch relies on that.
+	heartbeat = `
+INSERT INTO outbox_relay (id, seen_at) VALUES (?, UTC_TIMESTAMP(6))
+ON DUPLICATE KEY UPDATE seen_at = UTC_TIMESTAMP(6) + INTERVAL (seen_at = UTC_TIMESTAMP(6)) MICROSECOND`
+	// A time further ahead than anybody would write is from before the clock was set back, and means nothing.
+	forgetOld = `DELETE FROM outbox_relay WHERE abs(timestampdiff(MICROSECOND, seen_at, UTC_TIMESTAMP(6))) > ?`
+	countLive = `SELECT count(*) FROM outbox_relay WHERE abs(timestampdiff(MICROSECOND, seen_at, UTC_TIMESTAMP(6))) < ?`
 	renew     = `UPDATE outbox_lease SET expires_at = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND WHERE owner = ? AND expires_at > UTC_TIMESTAMP(6)`
 	mine      = `SELECT shard, epoch FROM outbox_lease WHERE owner = ? AND expires_at > UTC_TIMESTAMP(6) ORDER BY shard`
-	free      = `SELECT shard FROM outbox_lease WHERE expires_at < UTC_TIMESTAMP(6) ORDER BY shard LIMIT ? FOR UPDATE SKIP LOCKED`
-	take      = `UPDATE outbox_lease SET owner = ?, epoch = epoch + 1, expires_at = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND WHERE shard IN (%s)`
+	free      = `
+SELECT shard FROM outbox_lease
+WHERE expires_at < UTC_TIMESTAMP(6) OR expires_at > UTC_TIMESTAMP(6) + INTERVAL IF(owner IS NULL, 1000000, ?) MICROSECOND
+ORDER BY shard LIMIT ? FOR UPDATE SKIP LOCKED`
+	take = `UPDATE outbox_lease SET owner = ?, epoch = epoch + 1, expires_at = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND WHERE shard IN (%s)`
 	// A shard given up while its relay goes on is free a moment later, so that what is in flight can be settled
 	// and is not published twice.
 	giveUp = `
@@ -92,7 +99,7 @@ func (q *Queue) take(ctx context.Context, owner string, ttl time.Duration, n int
 		return err
 	}
 	return q.inTx(ctx, func(tx *sql.Tx) error {
-		rows, err := tx.QueryContext(ctx, free, n)
+		rows, err := tx.QueryContext(ctx, free, 10*ttl.Microseconds(), n)
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -47,10 +48,22 @@ func (b *Broker) Subscribe(ctx context.Context, sub Subscription, handle func(co
 		c.poll(ctx, client)
 	}
 	c.leave(client)
+	if sub.Temporary {
+		b.forget(sub)
+	}
 	if b.ctx.Err() != nil {
 		return errClosed
 	}
 	return nil
+}
+
+// forget deletes the group of a temporary subscription. Where it cannot, the cluster does so after some days.
+func (b *Broker) forget(sub Subscription) {
+	ctx, cancel := context.WithTimeout(b.ctx, b.cfg.Timeout)
+	defer cancel()
+	if _, err := kadm.NewClient(b.client).DeleteGroup(ctx, groupName(sub)); err != nil {
+		b.log.Debug("temporary group left behind", "group", groupName(sub), "error", err)
+	}
 }
 
 // groupName is the consumer group of one subscription. Each has its own: members of a group share its partitions,
@@ -70,9 +83,13 @@ func (b *Broker) report(sub Subscription, err error) {
 }
 
 func (c *consumer) options() []kgo.Opt {
+	from := kgo.NewOffset().AtStart()
+	if c.sub.Temporary {
+		from = kgo.NewOffset().AtEnd()
+	}
 	return []kgo.Opt{
 		kgo.ConsumerGroup(groupName(c.sub)), kgo.ConsumeTopics(c.sub.Topic),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.ConsumeResetOffset(from),
 		// Only what a handler has finished is committed, and no partition moves while a poll is being handed out.
 		kgo.AutoCommitMarks(), kgo.BlockRebalanceOnPoll(),
 		kgo.OnPartitionsAssigned(c.assigned), kgo.OnPartitionsRevoked(c.revoked), kgo.OnPartitionsLost(c.lost),

@@ -42,6 +42,9 @@ type Subscription struct {
 	Topic string
 	Group string // every group gets every message; members of one group share them
 	Type  string // proto full name; other types on the topic are passed over. Empty: all
+	// Temporary is for a lone subscriber that wants what comes while it is there: a broker outside the process
+	// forgets the group when it goes.
+	Temporary bool
 }
 
 // Delivery is one message on its way to a consumer.

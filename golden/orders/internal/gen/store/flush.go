@@ -91,14 +91,22 @@ func encode(m *outbox.Message) (outboxRow, error) {
 // notDurable is the mark a connection carries whose session commits without waiting for the disk.
 const notDurable = "store.notDurable"
 
-// rememberDurability asks once per connection, so that no transaction has to.
-func rememberDurability(ctx context.Context, conn *pgx.Conn) error {
+// greet asks a new connection what no transaction has to ask then, and finds out a pooler that nobody told of: the
+// process that answers is not the one that was connected to.
+func (db *DB) greet(ctx context.Context, conn *pgx.Conn) error {
 	var setting string
-	if err := conn.QueryRow(ctx, "SELECT current_setting('synchronous_commit')", pgx.QueryExecModeExec).Scan(&setting); err != nil {
+	var pid uint32
+	err := conn.QueryRow(ctx, "SELECT current_setting('synchronous_commit'), pg_backend_pid()", pgx.QueryExecModeExec).Scan(&setting, &pid)
+	if err != nil {
 		return fmt.Errorf("read synchronous_commit: %w", err)
 	}
 	if setting == "off" {
 		conn.PgConn().CustomData()[notDurable] = true
+	}
+	if pid != conn.PgConn().PID() && !db.pooler {
+		db.warned.Do(func() {
+			db.log.WarnContext(ctx, "connected through a pooler: if it is in transaction mode, set DATABASE_POOLER=true, or migrations and wake-ups misbehave")
+		})
 	}
 	return nil
 }

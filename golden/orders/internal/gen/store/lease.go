@@ -16,13 +16,16 @@ import (
 
 const (
 	heartbeat = `INSERT INTO outbox_relay (id, seen_at) VALUES ($1, now()) ON CONFLICT (id) DO UPDATE SET seen_at = now()`
-	forgetOld = `DELETE FROM outbox_relay WHERE seen_at < now() - 10 * $1::interval`
-	countLive = `SELECT count(*) FROM outbox_relay WHERE seen_at > now() - $1::interval`
+	// A time further ahead than anybody would write is from before the clock was set back, and means nothing.
+	forgetOld = `DELETE FROM outbox_relay WHERE seen_at NOT BETWEEN now() - 10 * $1::interval AND now() + 10 * $1::interval`
+	countLive = `SELECT count(*) FROM outbox_relay WHERE seen_at BETWEEN now() - $1::interval AND now() + $1::interval`
 	renew     = `UPDATE outbox_lease SET expires_at = now() + $2::interval WHERE owner = $1 AND expires_at > now() RETURNING shard, epoch`
 	// MATERIALIZED: as a plain subquery it could be run once for each row, and take more than the limit.
 	take = `
 WITH free AS MATERIALIZED (
-    SELECT shard FROM outbox_lease WHERE expires_at < now() ORDER BY random() LIMIT $3 FOR UPDATE SKIP LOCKED)
+    SELECT shard FROM outbox_lease
+    WHERE expires_at < now() OR expires_at > now() + CASE WHEN owner IS NULL THEN interval '1 second' ELSE 10 * $2::interval END
+    ORDER BY random() LIMIT $3 FOR UPDATE SKIP LOCKED)
 UPDATE outbox_lease AS l SET owner = $1, epoch = epoch + 1, expires_at = now() + $2::interval
 FROM free WHERE l.shard = free.shard RETURNING l.shard, l.epoch`
 	// A shard given up while its relay goes on is free a moment later, so that what is in flight can be settled

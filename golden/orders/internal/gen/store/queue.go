@@ -164,7 +164,7 @@ func (q *Queue) Delete(ctx context.Context, rows []int64) error {
 // delete also brings home a candidate for the floor when one is wanted: its transaction has a fresh id anyway.
 func (q *Queue) delete(ctx context.Context, rows []int64) (err error) {
 	b := &pgx.Batch{}
-	propose := q.floor.wanted()
+	generation, propose := q.floor.wanted()
 	if propose {
 		b.Queue(q.proof.drawn)
 		b.Queue(q.proof.fresh)
@@ -184,7 +184,7 @@ func (q *Queue) delete(ctx context.Context, rows []int64) (err error) {
 		if c.xid, err = strconv.ParseUint(text, 10, 64); err != nil {
 			return err
 		}
-		q.floor.propose(c)
+		q.floor.propose(c, generation)
 	}
 	_, err = res.Exec()
 	return err

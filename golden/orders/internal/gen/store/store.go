@@ -28,7 +28,9 @@ type DB struct {
 	pool    *pgxpool.Pool // business transactions
 	queue   *Queue        // on connections of its own
 	acquire time.Duration
+	share   *sharer // nil: every transaction alone
 	pooler  bool
+	warned  sync.Once
 	log     *slog.Logger
 
 	mu       sync.Mutex
@@ -47,13 +49,16 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*DB, error) {
 	}
 	// The pools outlive the call; a ctx that ends would stop them from keeping MinConns.
 	ctx = context.WithoutCancel(ctx)
-	pool, err := pgxpool.NewWithConfig(ctx, business)
-	if err != nil {
+	db := &DB{acquire: cfg.AcquireTimeout, pooler: cfg.Pooler, log: log}
+	business.AfterConnect = db.greet
+	if db.pool, err = pgxpool.NewWithConfig(ctx, business); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	db := &DB{pool: pool, acquire: cfg.AcquireTimeout, pooler: cfg.Pooler, log: log}
+	if cfg.ShareCommit > 0 {
+		db.share = &sharer{db: db, limit: cfg.ShareCommit}
+	}
 	if db.queue, err = newQueue(ctx, relay, cfg.Pooler, db.Committed, log); err != nil {
-		pool.Close()
+		db.pool.Close()
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	return db, nil
@@ -70,7 +75,7 @@ func (db *DB) Queue() *Queue { return db.queue }
 func (db *DB) Ping(ctx context.Context) error {
 	// On the relay's pool: a pool emptied by slow requests is not a database that is down.
 	if err := db.queue.pool.Ping(ctx); err != nil {
-		return fmt.Errorf("ping database: %w", err)
+		return fmt.Errorf("ping database: %w", explain(err))
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ type dialer struct {
 }
 
 func newDialer(cfg Config, name string) (dialer, error) {
-	if err := cfg.check(); err != nil {
+	if err := cfg.problems(); err != nil {
 		return dialer{}, err
 	}
 	if _, _, err := cfg.credentials(); err != nil {

@@ -14,6 +14,32 @@ import (
 // Handler takes one delivery.
 type Handler func(context.Context, *Delivery) error
 
+// CheckRetry reports pauses between the tries of a handler that make no sense.
+func CheckRetry(first, longest time.Duration, bad func(key, problem string)) {
+	if first <= 0 {
+		bad("BROKER_RETRY_MIN", "must be positive")
+	}
+	if longest < first {
+		bad("BROKER_RETRY_MAX", fmt.Sprintf("%v is below BROKER_RETRY_MIN, %v", longest, first))
+	}
+}
+
+// Pause is how long to wait after the given attempt failed; it doubles from first to longest.
+func Pause(attempt int, first, longest time.Duration) time.Duration {
+	return min(first<<min(max(attempt-1, 0), 20), longest)
+}
+
+// Call gives d to handle, and turns a panic into an error.
+func Call(ctx context.Context, log *slog.Logger, d *Delivery, handle Handler) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			log.ErrorContext(ctx, "event handler panicked", "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("handler panicked: %v", p)
+		}
+	}()
+	return handle(ctx, d)
+}
+
 // Lane runs handlers for a consumer, one delivery after the other. A delivery whose handler returns an error or
 // panics is tried again after a growing pause, and later ones of the lane wait: that keeps their order.
 type Lane struct {
@@ -28,14 +54,14 @@ type Lane struct {
 func (l Lane) Handle(stop, work context.Context, d Delivery, handle Handler) bool {
 	for ; stop.Err() == nil; d.Attempt++ {
 		given := d
-		err := l.call(work, &given, handle)
+		err := Call(work, l.Log, &given, handle)
 		if err == nil {
 			return true
 		}
 		if stop.Err() != nil {
 			return false // the consumer is going, the message is not at fault
 		}
-		pause := min(l.RetryMin<<min(max(d.Attempt-1, 0), 20), l.RetryMax)
+		pause := Pause(d.Attempt, l.RetryMin, l.RetryMax)
 		// The handler's error is for whoever made the handler to log: they know what it belongs to.
 		l.Log.DebugContext(work, "event is tried again", "topic", d.Topic, "type", d.Type, "id", d.ID, "group", l.Group,
 			"attempt", d.Attempt, "retry_in", pause, "error", err)
@@ -44,16 +70,6 @@ func (l Lane) Handle(stop, work context.Context, d Delivery, handle Handler) boo
 		}
 	}
 	return false
-}
-
-func (l Lane) call(ctx context.Context, d *Delivery, handle Handler) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			l.Log.ErrorContext(ctx, "event handler panicked", "panic", p, "stack", string(debug.Stack()))
-			err = fmt.Errorf("handler panicked: %v", p)
-		}
-	}()
-	return handle(ctx, d)
 }
 
 // Linger returns a context with the values of ctx that is cancelled grace after ctx is done, or by cancel.

@@ -4,6 +4,7 @@
 package outbox
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -30,8 +31,45 @@ type Config struct {
 	Drain       time.Duration `env:"RELAY_DRAIN" envDefault:"5s" help:"relay: wait for answers at shutdown"`
 }
 
-// withDefaults fills zero fields in and checks the rest.
-func (c Config) withDefaults() (Config, error) {
+// Check reports every value that the relay cannot work with.
+func (c Config) Check(bad func(key, problem string)) {
+	c = c.withDefaults()
+	for key, n := range map[string]int{"RELAY_BATCH": c.Batch, "RELAY_LANES": c.Lanes, "RELAY_MAX_ATTEMPTS": c.MaxAttempts} {
+		if n < 1 {
+			bad(key, fmt.Sprintf("%d is below 1", n))
+		}
+	}
+	if c.Held < c.Batch {
+		bad("RELAY_HELD", fmt.Sprintf("%d is below RELAY_BATCH, %d", c.Held, c.Batch))
+	}
+	if c.HeldBytes < MaxPayload {
+		bad("RELAY_HELD_BYTES", fmt.Sprintf("%d is below the largest message, %d", c.HeldBytes, MaxPayload))
+	}
+	for key, d := range map[string]time.Duration{"RELAY_LEASE_TTL": c.LeaseTTL, "RELAY_POLL_MIN": c.PollMin, "RELAY_RETRY_MIN": c.RetryMin, "RELAY_DRAIN": c.Drain} {
+		if d < 0 {
+			bad(key, "must not be negative")
+		}
+	}
+	if c.PollMax < c.PollMin {
+		bad("RELAY_POLL_MAX", fmt.Sprintf("%v is below RELAY_POLL_MIN, %v", c.PollMax, c.PollMin))
+	}
+	if c.RetryMax < c.RetryMin {
+		bad("RELAY_RETRY_MAX", fmt.Sprintf("%v is below RELAY_RETRY_MIN, %v", c.RetryMax, c.RetryMin))
+	}
+	if c.OnDead != BlockKey && c.OnDead != Skip {
+		bad("RELAY_ON_DEAD", fmt.Sprintf("%q is neither %s nor %s", c.OnDead, BlockKey, Skip))
+	}
+}
+
+// problems is what Check reports, as an error.
+func (c Config) problems() error {
+	var errs []error
+	c.Check(func(key, problem string) { errs = append(errs, fmt.Errorf("%s: %s", key, problem)) })
+	return errors.Join(errs...)
+}
+
+// withDefaults fills zero fields in.
+func (c Config) withDefaults() Config {
 	def := func(v *int, d int) {
 		if *v == 0 {
 			*v = d
@@ -56,13 +94,5 @@ func (c Config) withDefaults() (Config, error) {
 	if c.OnDead == "" {
 		c.OnDead = BlockKey
 	}
-	switch {
-	case c.Batch < 1 || c.Held < c.Batch || c.HeldBytes < MaxPayload || c.Lanes < 1 || c.MaxAttempts < 1:
-		return c, fmt.Errorf("relay: batch %d, held %d, held bytes %d, lanes %d, max attempts %d: too small", c.Batch, c.Held, c.HeldBytes, c.Lanes, c.MaxAttempts)
-	case c.LeaseTTL < 0 || c.PollMin < 0 || c.PollMax < c.PollMin || c.RetryMin < 0 || c.RetryMax < c.RetryMin || c.Drain < 0:
-		return c, fmt.Errorf("relay: a duration is negative or a maximum below its minimum")
-	case c.OnDead != BlockKey && c.OnDead != Skip:
-		return c, fmt.Errorf("relay: on dead %q is neither %q nor %q", c.OnDead, BlockKey, Skip)
-	}
-	return c, nil
+	return c
 }

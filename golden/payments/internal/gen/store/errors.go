@@ -78,3 +78,15 @@ func endError(step string, err error) error {
 	}
 	return fmt.Errorf("%s: %w: %w", step, ErrCommitUnknown, err)
 }
+
+// explain says what to do about a pooler that does not let session settings through, and a server without TLS.
+func explain(err error) error {
+	var server *pgconn.PgError
+	switch {
+	case errors.As(err, &server) && server.Code == "08P01" && strings.Contains(server.Message, "startup parameter"):
+		return fmt.Errorf("%w; behind a pooler in transaction mode set DATABASE_POOLER=true", err)
+	case err != nil && strings.Contains(err.Error(), "server refused TLS connection"):
+		return fmt.Errorf("%w; to go without, DATABASE_URL must say sslmode=disable", err)
+	}
+	return err
+}

@@ -39,7 +39,7 @@ func (db *DB) Migrate(ctx context.Context, fsys fs.FS) (err error) {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("migrate: %w", err)
+		return fmt.Errorf("migrate: %w", explain(err))
 	}
 	return nil
 }

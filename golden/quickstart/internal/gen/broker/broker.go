@@ -28,6 +28,24 @@ type Config struct {
 	RetryMax time.Duration `env:"BROKER_RETRY_MAX" envDefault:"10s" help:"broker: longest pause"`
 }
 
+// Check reports every value that the broker cannot work with.
+func (c Config) Check(bad func(key, problem string)) {
+	if c.Backlog < 1 {
+		bad("BROKER_BACKLOG", fmt.Sprintf("%d is below 1", c.Backlog))
+	}
+	if c.Grace < 0 {
+		bad("BROKER_GRACE", "must not be negative")
+	}
+	event.CheckRetry(c.RetryMin, c.RetryMax, bad)
+}
+
+// problems is what Check reports, as an error.
+func (c Config) problems() error {
+	var errs []error
+	c.Check(func(key, problem string) { errs = append(errs, fmt.Errorf("%s: %s", key, problem)) })
+	return errors.Join(errs...)
+}
+
 // Recent is how many messages are kept for Watch, and per topic for groups that subscribe late.
 const Recent = 1000
 
@@ -61,8 +79,8 @@ var _ outbox.Publisher = (*Broker)(nil)
 
 // Open returns a broker for the service called source.
 func Open(_ context.Context, cfg Config, source string, log *slog.Logger) (*Broker, error) {
-	if cfg.Backlog <= 0 || cfg.Grace < 0 || cfg.RetryMin <= 0 || cfg.RetryMax < cfg.RetryMin {
-		return nil, fmt.Errorf("open broker: backlog %d, grace %v, retry %v to %v: must be positive and in order", cfg.Backlog, cfg.Grace, cfg.RetryMin, cfg.RetryMax)
+	if err := cfg.problems(); err != nil {
+		return nil, fmt.Errorf("open broker: %w", err)
 	}
 	return &Broker{cfg: cfg, source: source, log: log, closed: make(chan struct{}),
 		topics: make(map[string]*topic), next: 1, changed: make(chan struct{})}, nil

@@ -41,6 +41,15 @@ type Config struct {
 	Share   time.Duration `env:"DATABASE_SHARE_COMMIT" envDefault:"5ms" help:"how long a shared commit may collect writers; 0: every one alone"`
 }
 
+// Check reports what cannot be a database file.
+func (c Config) Check(bad func(key, problem string)) {
+	if name := c.file(); name == "" || strings.HasPrefix(name, ":memory:") {
+		bad("DATABASE_URL", fmt.Sprintf("%q is not a file name", c.URL))
+	}
+}
+
+func (c Config) file() string { return strings.TrimPrefix(c.URL, "file:") }
+
 // DB is one SQLite database. Its methods may be called from any goroutine.
 type DB struct {
 	file   string
@@ -55,10 +64,12 @@ type DB struct {
 
 // Open prepares the database of cfg. It connects at first use, so a wrong file name is found by Ping or Migrate.
 func Open(_ context.Context, cfg Config, log *slog.Logger) (*DB, error) {
-	name := strings.TrimPrefix(cfg.URL, "file:")
-	if name == "" || strings.HasPrefix(name, ":memory:") {
-		return nil, fmt.Errorf("open database: DATABASE_URL %q is not a file name", cfg.URL)
+	var err error
+	cfg.Check(func(key, problem string) { err = fmt.Errorf("open database: %s: %s", key, problem) })
+	if err != nil {
+		return nil, err
 	}
+	name := cfg.file()
 	busy := fmt.Sprintf("busy_timeout(%d)", cfg.Busy.Milliseconds())
 	shared := []string{busy, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"}
 

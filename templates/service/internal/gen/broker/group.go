@@ -3,7 +3,6 @@ package broker
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 	"time"
 
 	"github.com/svcgen/svcgen/templates/service/internal/gen/event"
@@ -119,7 +118,8 @@ func (b *Broker) Subscribe(ctx context.Context, sub Subscription, handle func(co
 		w, wait := g.take(time.Now())
 		b.mu.Unlock()
 		if w != nil {
-			b.settle(ctx, g, w, b.run(handling, w, handle))
+			d := w.d // the handler's own, to change
+			b.settle(ctx, g, w, event.Call(handling, b.log, &d, handle))
 		}
 		if ctx.Err() != nil {
 			return nil
@@ -168,17 +168,6 @@ func (b *Broker) pause(ctx context.Context, wake <-chan struct{}, wait time.Dura
 	return true
 }
 
-func (b *Broker) run(ctx context.Context, w *work, handle func(context.Context, *Delivery) error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			b.log.ErrorContext(ctx, "event handler panicked", "panic", p, "stack", string(debug.Stack()))
-			err = fmt.Errorf("handler panicked: %v", p)
-		}
-	}()
-	d := w.d
-	return handle(ctx, &d)
-}
-
 func (b *Broker) settle(ctx context.Context, g *group, w *work, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -191,7 +180,7 @@ func (b *Broker) settle(ctx context.Context, g *group, w *work, err error) {
 		g.signal()
 		return
 	}
-	pause := min(b.cfg.RetryMin<<min(w.d.Attempt-1, 20), b.cfg.RetryMax)
+	pause := event.Pause(w.d.Attempt, b.cfg.RetryMin, b.cfg.RetryMax)
 	w.taken = false
 	w.retryAt = time.Now().Add(pause)
 	b.log.DebugContext(ctx, "event is tried again", "topic", w.d.Topic, "type", w.d.Type, "id", w.d.ID, "group", g.sub.Group,

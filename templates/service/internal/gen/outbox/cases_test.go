@@ -255,16 +255,21 @@ func TestMemoryIsBounded(t *testing.T) {
 }
 
 func TestConfig(t *testing.T) {
-	if cfg, err := (Config{}).withDefaults(); err != nil || cfg.Batch != 500 || cfg.OnDead != BlockKey {
-		t.Errorf("zero config: %+v, %v", cfg, err)
+	if cfg := (Config{}).withDefaults(); cfg.problems() != nil || cfg.Batch != 500 || cfg.OnDead != BlockKey {
+		t.Errorf("zero config: %+v, %v", cfg, cfg.problems())
 	}
 	tags, err := env.ParseAsWithOptions[Config](env.Options{Environment: map[string]string{}})
-	if want, _ := (Config{}).withDefaults(); err != nil || tags != want {
+	if want := (Config{}).withDefaults(); err != nil || tags != want {
 		t.Errorf("the defaults of the environment are %+v, %v; of the zero Config %+v", tags, err, want)
 	}
-	for _, c := range []Config{{Batch: -1}, {Held: 10}, {Lanes: -1}, {PollMin: time.Minute}, {OnDead: "drop"}, {Drain: -1}, {HeldBytes: 5}} {
-		if _, err := c.withDefaults(); err == nil {
-			t.Errorf("%+v was accepted", c)
+	for key, c := range map[string]Config{
+		"RELAY_BATCH": {Batch: -1}, "RELAY_HELD": {Held: 10}, "RELAY_LANES": {Lanes: -1}, "RELAY_POLL_MAX": {PollMin: time.Minute},
+		"RELAY_ON_DEAD": {OnDead: "drop"}, "RELAY_DRAIN": {Drain: -1}, "RELAY_HELD_BYTES": {HeldBytes: 5}, "RELAY_RETRY_MAX": {RetryMin: time.Hour},
+	} {
+		var keys []string
+		c.Check(func(key, _ string) { keys = append(keys, key) })
+		if len(keys) != 1 || keys[0] != key {
+			t.Errorf("%+v: problems with %v, want one with %s", c, keys, key)
 		}
 	}
 	if !IsRejection(fmt.Errorf("send: %w", &Rejection{errFault})) || IsRejection(errFault) || !errors.Is(&Rejection{errFault}, errFault) {

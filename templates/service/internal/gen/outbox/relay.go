@@ -33,10 +33,10 @@ type Relay struct {
 
 // NewRelay returns a relay that does nothing until Run. Its counters go to meter.
 func NewRelay(q Queue, p Publisher, cfg Config, log *slog.Logger, meter metric.Meter) (*Relay, error) {
-	cfg, err := cfg.withDefaults()
-	if err != nil {
-		return nil, err
+	if err := cfg.problems(); err != nil {
+		return nil, fmt.Errorf("new relay: %w", err)
 	}
+	cfg = cfg.withDefaults()
 	// Random, so that two processes with one configuration are two relays.
 	id, err := uuid.NewRandom()
 	if err != nil {

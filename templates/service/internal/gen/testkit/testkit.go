@@ -69,9 +69,7 @@ func Config(tb testing.TB) *config.Config {
 
 func defaults(tb testing.TB) *config.Config {
 	tb.Helper()
-	cfg, err := config.Load(config.Source{Name: "test", Prefix: "TEST_", Flags: map[string]string{
-		"DATABASE_URL": "testdb", // replaced before use; some databases have no default
-	}})
+	cfg, err := config.Load(config.Source{Name: "test", Prefix: "TEST_"})
 	if err != nil {
 		tb.Fatal(err)
 	}

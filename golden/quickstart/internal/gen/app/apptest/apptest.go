@@ -8,9 +8,7 @@ package apptest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,7 +44,6 @@ type Service struct {
 
 	app      *app.Service
 	consumed chan consumed
-	groups   atomic.Int64
 }
 
 type consumed struct {
@@ -125,7 +122,7 @@ func (s *Service) Publishes(t testing.TB, topic, eventType string, f func(contex
 	defer cancel()
 	got, subscribed := make(chan struct{}, 1), make(chan struct{}, 1)
 	done := make(chan error, 1)
-	sub := broker.Subscription{Topic: topic, Group: fmt.Sprintf("apptest-%d", s.groups.Add(1)), Type: eventType}
+	sub := broker.Subscription{Topic: topic, Group: "apptest-" + uuid.NewString(), Type: eventType, Temporary: true}
 	probe := outbox.Message{Topic: topic, Key: "apptest-" + uuid.NewString(), Type: eventType, CreatedAt: time.Now()}
 	go func() {
 		done <- s.app.Broker().Subscribe(ctx, sub, func(_ context.Context, d *broker.Delivery) error {

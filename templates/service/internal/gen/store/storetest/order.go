@@ -39,6 +39,7 @@ type Outcome struct {
 	Duplicates int
 	Crashes    int
 	Freezes    int
+	Longest    time.Duration // without a first occurrence, while some were missing
 }
 
 // sink is a broker that remembers everything.
@@ -132,9 +133,13 @@ func (g Regime) Run(t testing.TB, stores []Store, process func() Queue) Outcome 
 			return err
 		}))
 	}
+	var longest time.Duration
+	began := time.Now()
 	for left := time.NewTimer(g.Patience); s.total() < committed; {
 		select {
 		case <-s.progress:
+			longest = max(longest, time.Since(began))
+			began = time.Now()
 			left.Reset(g.Patience)
 			continue
 		case <-left.C:
@@ -144,7 +149,7 @@ func (g Regime) Run(t testing.TB, stores []Store, process func() Queue) Outcome 
 	cancel()
 	relays.Wait()
 
-	out := Outcome{Committed: committed, Disorder: s.disorder, Duplicates: s.duplicates}
+	out := Outcome{Committed: committed, Disorder: s.disorder, Duplicates: s.duplicates, Longest: longest}
 	for key, n := range want {
 		for i := 1; i <= n; i++ {
 			if !s.seen[key][i] {

@@ -16,6 +16,8 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"github.com/svcgen/svcgen/templates/service/internal/gen/event"
 )
 
 // Config says where Kafka is and how to use it.
@@ -43,33 +45,51 @@ type Config struct {
 	RetryMax time.Duration `env:"BROKER_RETRY_MAX" envDefault:"10s" help:"broker: longest pause"`
 }
 
-func (c Config) check() error {
-	switch {
-	case len(c.Brokers) == 0 || c.Brokers[0] == "":
-		return errors.New("KAFKA_BROKERS is empty")
-	case c.Window < 1:
-		return fmt.Errorf("window %d must be positive", c.Window)
-	case c.Timeout < time.Second:
-		return fmt.Errorf("timeout %v is below a second", c.Timeout)
-	case c.Grace < 0 || c.RetryMin <= 0 || c.RetryMax < c.RetryMin:
-		return fmt.Errorf("grace %v, retry %v to %v: must be positive and in order", c.Grace, c.RetryMin, c.RetryMax)
-	case c.Password != "" && c.PasswordFile != "":
-		return errors.New("password and password file are both set")
-	case !slices.Contains([]string{"lz4", "snappy", "zstd", "gzip", "none"}, c.Compression):
-		return fmt.Errorf("KAFKA_COMPRESSION %q is none of lz4, snappy, zstd, gzip, none", c.Compression)
-	case (c.TLSCert == "") != (c.TLSKey == ""):
-		return errors.New("TLS certificate and key need each other")
-	case !c.TLS && (c.TLSCA != "" || c.TLSCert != ""):
-		return errors.New("TLS files are set, and yet KAFKA_TLS is not")
-	case c.SASL == "" && c.User+c.Password+c.PasswordFile != "":
-		return errors.New("credentials are set, and yet KAFKA_SASL is not")
+// Check reports every value that cannot be used. Files are read when the broker is opened.
+func (c Config) Check(bad func(key, problem string)) {
+	if len(c.Brokers) == 0 || slices.Contains(c.Brokers, "") {
+		bad("KAFKA_BROKERS", "must be HOST:PORT, separated by commas")
 	}
-	return nil
+	if c.Window < 1 {
+		bad("KAFKA_WINDOW", fmt.Sprintf("%d is below 1", c.Window))
+	}
+	if c.Timeout < time.Second {
+		bad("KAFKA_TIMEOUT", fmt.Sprintf("%v is below a second", c.Timeout))
+	}
+	if c.Grace < 0 {
+		bad("KAFKA_GRACE", "must not be negative")
+	}
+	event.CheckRetry(c.RetryMin, c.RetryMax, bad)
+	if !slices.Contains([]string{"lz4", "snappy", "zstd", "gzip", "none"}, c.Compression) {
+		bad("KAFKA_COMPRESSION", fmt.Sprintf("%q is none of lz4, snappy, zstd, gzip, none", c.Compression))
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		bad("KAFKA_TLS_CERT", "certificate and key (KAFKA_TLS_KEY) go together: set both or none")
+	}
+	if !c.TLS && (c.TLSCA != "" || c.TLSCert != "") {
+		bad("KAFKA_TLS", "must be true where KAFKA_TLS_CA or KAFKA_TLS_CERT is set")
+	}
+	if !slices.Contains([]string{"", "plain", "scram-sha-256", "scram-sha-512"}, c.SASL) {
+		bad("KAFKA_SASL", fmt.Sprintf("%q is none of plain, scram-sha-256, scram-sha-512", c.SASL))
+	}
+	if (c.SASL == "") != (c.User == "") || c.SASL == "" && c.Password+c.PasswordFile != "" {
+		bad("KAFKA_SASL", "mechanism and credentials (KAFKA_USER, KAFKA_PASSWORD) go together: set all or none")
+	}
+	if c.Password != "" && c.PasswordFile != "" {
+		bad("KAFKA_PASSWORD", "set it or KAFKA_PASSWORD_FILE, not both")
+	}
+}
+
+// problems is what Check reports, as an error.
+func (c Config) problems() error {
+	var errs []error
+	c.Check(func(key, problem string) { errs = append(errs, fmt.Errorf("%s: %s", key, problem)) })
+	return errors.Join(errs...)
 }
 
 // options are what every client of the service has in common.
 func (c Config) options(name string, log *slog.Logger) ([]kgo.Opt, error) {
-	if err := c.check(); err != nil {
+	if err := c.problems(); err != nil {
 		return nil, err
 	}
 	opts := []kgo.Opt{
@@ -122,18 +142,18 @@ func (c Config) tlsConfig() (*tls.Config, error) {
 	if c.TLSCA != "" {
 		pem, err := os.ReadFile(c.TLSCA)
 		if err != nil {
-			return nil, fmt.Errorf("TLS CA: %w", err)
+			return nil, fmt.Errorf("KAFKA_TLS_CA: %w", err)
 		}
 		t.RootCAs = x509.NewCertPool()
 		if !t.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("TLS CA: no certificate in %s", c.TLSCA)
+			return nil, fmt.Errorf("KAFKA_TLS_CA: no certificate in %s", c.TLSCA)
 		}
 	}
 	if c.TLSCert == "" {
 		return t, nil
 	}
 	if _, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey); err != nil {
-		return nil, fmt.Errorf("TLS certificate: %w", err)
+		return nil, fmt.Errorf("KAFKA_TLS_CERT: %w", err)
 	}
 	// At every handshake, so that it can be renewed without a restart.
 	t.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
@@ -164,7 +184,7 @@ func (c Config) mechanism() (sasl.Mechanism, error) {
 	case "scram-sha-512":
 		return scram.Sha512(scramAuth), nil
 	}
-	return nil, fmt.Errorf("KAFKA_SASL %q is none of plain, scram-sha-256, scram-sha-512", c.SASL)
+	return nil, fmt.Errorf("unknown SASL mechanism %q", c.SASL)
 }
 
 func (c Config) password() (string, error) {
@@ -173,7 +193,7 @@ func (c Config) password() (string, error) {
 	}
 	b, err := os.ReadFile(c.PasswordFile)
 	if err != nil {
-		return "", fmt.Errorf("password file: %w", err)
+		return "", fmt.Errorf("KAFKA_PASSWORD_FILE: %w", err)
 	}
 	return strings.TrimRight(string(b), "\r\n"), nil
 }

@@ -290,31 +290,6 @@ func TestCloseReportsWhatIsInFlight(t *testing.T) {
 	}
 }
 
-func TestConfigIsChecked(t *testing.T) {
-	for name, change := range map[string]func(*Config){
-		"no brokers":       func(c *Config) { c.Brokers = nil },
-		"window":           func(c *Config) { c.Window = 0 },
-		"timeout":          func(c *Config) { c.Timeout = time.Millisecond },
-		"retry":            func(c *Config) { c.RetryMax = 0 },
-		"mechanism":        func(c *Config) { c.SASL, c.User = "magic", "u" },
-		"credentials only": func(c *Config) { c.User = "u" },
-		"two passwords":    func(c *Config) { c.SASL, c.Password, c.PasswordFile = "plain", "a", "b" },
-		"password file":    func(c *Config) { c.SASL, c.PasswordFile = "plain", "/does/not/exist" },
-		"key alone":        func(c *Config) { c.TLS, c.TLSKey = true, "key.pem" },
-		"CA file":          func(c *Config) { c.TLS, c.TLSCA = true, "/does/not/exist" },
-		"TLS files alone":  func(c *Config) { c.TLSCA = "ca.pem" },
-	} {
-		t.Run(name, func(t *testing.T) {
-			cfg := config("localhost:9092")
-			change(&cfg)
-			if b, err := Open(t.Context(), cfg, testSource, nopLog()); err == nil {
-				_ = b.Close(t.Context())
-				t.Fatal("accepted")
-			}
-		})
-	}
-}
-
 func TestSASL(t *testing.T) {
 	for _, mechanism := range []string{"plain", "scram-sha-256", "scram-sha-512"} {
 		t.Run(mechanism, func(t *testing.T) {

@@ -228,3 +228,29 @@ func TestSubscribeEndsWithTheBroker(t *testing.T) {
 		t.Error("a subscription without a group was accepted")
 	}
 }
+
+// TestTemporary: a temporary subscription gets what comes while it is there, and leaves no group in the cluster.
+func TestTemporary(t *testing.T) {
+	brokers := rig.Kafka(t)
+	topic := newTopic(t, brokers, 2)
+	b := open(t, config(brokers))
+	must(t, publish(t, b, message(topic, "before")))
+	sub := Subscription{Topic: topic, Group: rig.Unique("g"), Temporary: true}
+	c := subscribe(t, b, sub, nil)
+	eventually(t, "it gets what comes", func() error {
+		must(t, publish(t, b, message(topic, "k")))
+		if len(c.got) == 0 {
+			return errors.New("nothing yet")
+		}
+		return nil
+	})
+	if d := c.next(); d.Key != "k" {
+		t.Errorf("got %+v", d)
+	}
+	must(t, c.stop())
+	groups, err := kadm.NewClient(raw(t, brokers)).ListGroups(t.Context())
+	must(t, err)
+	if _, there := groups[groupName(sub)]; there {
+		t.Error("the group is still there")
+	}
+}

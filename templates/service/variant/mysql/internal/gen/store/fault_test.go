@@ -305,3 +305,59 @@ func TestURL(t *testing.T) {
 		}
 	}
 }
+
+// TestOnlyDurableRows: what Fetch returns outlives a crash of the server, though InnoDB shows a commit before it is on
+// disk. Here the writers' commits are never flushed, which makes that moment last.
+func TestOnlyDurableRows(t *testing.T) {
+	server := rig.Private(t, rig.StartMySQL)
+	db := migrated(t, testConfig(server.URL()))
+	flush := func(when int, every string) {
+		t.Helper()
+		set := fmt.Sprintf("SET GLOBAL innodb_flush_log_at_timeout = %s, GLOBAL innodb_flush_log_at_trx_commit = %d", every, when)
+		if _, err := db.Pool().ExecContext(t.Context(), set); err != nil {
+			t.Fatal(err)
+		}
+	}
+	q := db.Queue()
+	leases, err := q.Lease(t.Context(), "r", time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flush(0, "2700") // seconds, the longest there is
+	if err := db.InTx(t.Context(), write); err != nil {
+		t.Fatal(err)
+	}
+	flush(1, "1")
+	rows, err := q.Fetch(t.Context(), outbox.Page{Owner: "r", Leases: leases, Limit: 10})
+	if err != nil || len(rows) != 1 {
+		t.Fatalf("fetched %d rows, %v", len(rows), err)
+	}
+	if err := server.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() bool { return db.Ping(t.Context()) == nil })
+	if n := pending(t, db); n != 1 {
+		t.Errorf("%d rows after the crash; a relay would have published what never happened", n)
+	}
+}
+
+// TestClockSetBack: when the database's clock is set back, leases and relays from the time before hold nobody up.
+func TestClockSetBack(t *testing.T) {
+	for _, tt := range []struct{ name, owner string }{{"of a relay that is gone", "'gone'"}, {"given up", "NULL"}} {
+		t.Run(tt.name, func(t *testing.T) {
+			db := migrated(t, testConfig(rig.MySQL(t)))
+			for _, q := range []string{
+				"UPDATE outbox_lease SET owner = " + tt.owner + ", expires_at = UTC_TIMESTAMP(6) + INTERVAL 1 DAY",
+				"INSERT INTO outbox_relay (id, seen_at) VALUES ('gone', UTC_TIMESTAMP(6) + INTERVAL 1 DAY)",
+			} {
+				if _, err := db.Pool().ExecContext(t.Context(), q); err != nil {
+					t.Fatal(err)
+				}
+			}
+			leases, err := db.Queue().Lease(t.Context(), "r", time.Minute)
+			if err != nil || len(leases) != outbox.Shards {
+				t.Errorf("got %d leases, %v", len(leases), err)
+			}
+		})
+	}
+}

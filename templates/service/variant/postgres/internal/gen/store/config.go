@@ -1,9 +1,12 @@
 package store
 
 import (
-	"errors"
 	"fmt"
 	"math"
+	"net"
+	"net/url"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -14,7 +17,7 @@ import (
 
 // Config says where the database is and how much of it this process may use.
 type Config struct {
-	URL     string `env:"DATABASE_URL" envDefault:"postgres://localhost:5432/{name}" help:"connection URL, or keywords and values, as libpq takes them"`
+	URL     string `env:"DATABASE_URL" envDefault:"postgres://localhost:5432/{name}" help:"connection URL, or keywords and values, as libpq takes them; sslmode is verify-full for other hosts unless it says so"`
 	Migrate bool   `env:"DATABASE_MIGRATE" envDefault:"false" help:"apply migrations at start"`
 	// The relay has connections of its own, so that a pool emptied by slow requests does not hold up events.
 	MaxConns         int           `env:"DATABASE_MAX_CONNS" envDefault:"16" help:"connections for requests, at most"`
@@ -25,8 +28,48 @@ type Config struct {
 	StatementTimeout time.Duration `env:"DATABASE_STATEMENT_TIMEOUT" envDefault:"5s" help:"how long a statement may take"`
 	LockTimeout      time.Duration `env:"DATABASE_LOCK_TIMEOUT" envDefault:"2s" help:"how long a statement waits for a lock"`
 	IdleInTxTimeout  time.Duration `env:"DATABASE_IDLE_IN_TX_TIMEOUT" envDefault:"30s" help:"how long a transaction may be quiet while it holds locks"`
+	// Off unless asked for: calls that share a transaction hold each other's row locks until it ends.
+	ShareCommit int `env:"DATABASE_SHARE_COMMIT" envDefault:"0" help:"how many requests may share a transaction when all their statements are queued; 0: every one alone"`
 	// Behind a pooler there are no session settings, no LISTEN, no session locks, no floor (queue.go).
 	Pooler bool `env:"DATABASE_POOLER" envDefault:"false" help:"set behind a pooler in transaction mode (PgBouncer); set the timeouts on the role then"`
+}
+
+// Check reports a URL that cannot be used. It does not quote it, and with it the password.
+func (c Config) Check(bad func(key, problem string)) {
+	if _, err := c.parse(); err != nil {
+		bad("DATABASE_URL", "must be postgres://user:password@host:port/database, or keywords and values as libpq takes them; the files it names must be there")
+	}
+}
+
+// parse reads the URL. A server on another host must show a certificate that verifies, unless the URL or PGSSLMODE
+// says what else: the driver's own default takes plaintext when the server, or whoever answers for it, offers no more.
+func (c Config) parse() (*pgxpool.Config, error) {
+	p, err := pgxpool.ParseConfig(c.URL)
+	if err != nil || strings.Contains(c.URL, "sslmode") || os.Getenv("PGSSLMODE") != "" || local(p.ConnConfig.Config) {
+		return p, err
+	}
+	if u, err := url.Parse(c.URL); err == nil && u.Scheme != "" {
+		q := u.Query()
+		q.Set("sslmode", "verify-full")
+		u.RawQuery = q.Encode()
+		return pgxpool.ParseConfig(u.String())
+	}
+	return pgxpool.ParseConfig(c.URL + " sslmode=verify-full")
+}
+
+// local reports whether no way to the server leaves this host.
+func local(c pgconn.Config) bool {
+	hosts := []string{c.Host}
+	for _, f := range c.Fallbacks {
+		hosts = append(hosts, f.Host)
+	}
+	for _, host := range hosts {
+		ip := net.ParseIP(host)
+		if host != "localhost" && !strings.HasPrefix(host, "/") && !strings.HasPrefix(host, "@") && (ip == nil || !ip.IsLoopback()) {
+			return false
+		}
+	}
+	return true
 }
 
 // business is the pool configuration of InTx.
@@ -36,7 +79,6 @@ func (c Config) business() (*pgxpool.Config, error) {
 		return nil, err
 	}
 	p.MaxConns, p.MinConns = size(max(c.MaxConns, 1)), size(c.MinConns)
-	p.AfterConnect = rememberDurability
 	return p, nil
 }
 
@@ -59,16 +101,20 @@ func (c Config) relay() (*pgxpool.Config, error) {
 }
 
 func (c Config) base() (*pgxpool.Config, error) {
-	p, err := pgxpool.ParseConfig(c.URL)
+	p, err := c.parse()
 	if err != nil {
-		// The parse error may quote the URL, and with it the password.
-		return nil, errors.New("parse DATABASE_URL: not a PostgreSQL connection string")
+		c.Check(func(key, problem string) { err = fmt.Errorf("%s: %s", key, problem) }) // in place of one that quotes
+		return nil, err
 	}
 	p.ConnConfig.ConnectTimeout = c.ConnectTimeout
 	// A cancelled request cancels its statement and keeps the connection; the default would close it, and a
 	// burst of deadlines would become a burst of reconnects.
+	cancelAfter := time.Duration(0)
+	if c.Pooler {
+		cancelAfter = patience
+	}
 	p.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
-		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: time.Second}
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, CancelRequestDelay: cancelAfter, DeadlineDelay: cancelAfter + time.Second}
 	}
 	if c.Pooler {
 		if p.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
@@ -81,6 +127,11 @@ func (c Config) base() (*pgxpool.Config, error) {
 	setDefault(p.ConnConfig.RuntimeParams, "idle_in_transaction_session_timeout", c.IdleInTxTimeout)
 	return p, nil
 }
+
+// patience is how long a statement whose caller has gone may run on behind a pooler before it is cancelled there.
+// A cancel request takes a way of its own, and poolers have had trouble with it: PgBouncer before 1.18 could cancel
+// the statement of somebody else, and its 1.18 to 1.20 could crash. So most statements end by themselves first.
+const patience = 2 * time.Second
 
 func size(n int) int32 { return int32(min(n, math.MaxInt32)) }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/url"
 	"testing"
 	"time"
 
@@ -22,13 +23,37 @@ func TestConformance(t *testing.T) {
 	}})
 }
 
-// The rules hold behind a pooler too, where statements are not prepared by name and locks are rows.
-func TestConformancePooler(t *testing.T) {
+// The rules hold behind PgBouncer in transaction mode, where every transaction may be on another connection:
+// statements are not prepared by name, and locks are rows.
+func TestConformancePgBouncer(t *testing.T) {
+	pooler := pgbouncer(t)
 	storetest.Run(t, storetest.Suite{Leased: true, Fresh: func(t testing.TB) func(testing.TB) storetest.Store {
-		cfg := testConfig(rig.Postgres(t))
+		cfg := testConfig(via(t, pooler, rig.Postgres(t)))
 		cfg.Pooler = true
 		return func(t testing.TB) storetest.Store { return adapter{open(t, cfg)} }
 	}})
+}
+
+// pgbouncer is in front of the server that tests share.
+func pgbouncer(t testing.TB) *rig.Server {
+	t.Helper()
+	server := rig.Postgres(t)
+	return rig.Private(t, func(ctx context.Context) (*rig.Server, error) { return rig.StartPgBouncer(ctx, server, "") })
+}
+
+// via is the way to the database of direct through pooler.
+func via(t testing.TB, pooler *rig.Server, direct string) string {
+	t.Helper()
+	u, err := url.Parse(direct)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := url.Parse(pooler.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Host = p.Host
+	return u.String()
 }
 
 func testConfig(url string) Config {

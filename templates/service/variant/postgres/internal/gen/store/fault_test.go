@@ -1,9 +1,11 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"strings"
 	"sync"
@@ -271,7 +273,11 @@ func TestPoolExhausted(t *testing.T) {
 func TestMigrateTogether(t *testing.T) {
 	for name, pooler := range map[string]bool{"session lock": false, "lock table": true} {
 		t.Run(name, func(t *testing.T) {
-			cfg := testConfig(rig.Postgres(t))
+			url := rig.Postgres(t)
+			if pooler {
+				url = via(t, pgbouncer(t), url)
+			}
+			cfg := testConfig(url)
 			cfg.Pooler = pooler
 			began := time.Now()
 			var wg sync.WaitGroup
@@ -396,4 +402,92 @@ func TestWake(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-heard[b] // the shards are free
+}
+
+// TestPoolerUntold: behind a pooler that nobody told of, the service says so and what to set.
+func TestPoolerUntold(t *testing.T) {
+	for name, tt := range map[string]struct{ ignore, want string }{
+		"it refuses our settings": {"extra_float_digits", "set DATABASE_POOLER=true"},
+		"it drops our settings": {
+			"statement_timeout,lock_timeout,idle_in_transaction_session_timeout,synchronous_commit,enable_seqscan,enable_bitmapscan,jit", "",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			direct := rig.Postgres(t)
+			pooler := rig.Private(t, func(ctx context.Context) (*rig.Server, error) { return rig.StartPgBouncer(ctx, direct, tt.ignore) })
+			var said bytes.Buffer
+			cfg := testConfig(via(t, pooler, direct))
+			db, err := Open(t.Context(), cfg, slog.New(slog.NewTextHandler(&said, nil)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = db.Close() }()
+			err = db.InTx(t.Context(), func(ctx context.Context, tx *Tx) error {
+				_, err := tx.Exec(ctx, `SELECT 1`, pgx.QueryExecModeExec)
+				return err
+			})
+			if tt.want == "" && (err != nil || !strings.Contains(said.String(), "set DATABASE_POOLER=true")) {
+				t.Errorf("transaction: %v; the log says %q", err, said.String())
+			}
+			if tt.want == "" {
+				return
+			}
+			for what, err := range map[string]error{"transaction": err, "ping": db.Ping(t.Context()), "migrate": db.Migrate(t.Context(), migrations.FS)} {
+				if err == nil || !strings.Contains(err.Error(), tt.want) {
+					t.Errorf("%s: %v, want %q", what, err, tt.want)
+				}
+			}
+		})
+	}
+}
+
+// TestClockSetBack: when the database's clock is set back, leases and relays from the time before hold nobody up.
+func TestClockSetBack(t *testing.T) {
+	for _, tt := range []struct{ name, owner string }{{"of a relay that is gone", "'gone'"}, {"given up", "NULL"}} {
+		t.Run(tt.name, func(t *testing.T) {
+			db := migrated(t, testConfig(rig.Postgres(t)))
+			for _, q := range []string{
+				"UPDATE outbox_lease SET owner = " + tt.owner + ", expires_at = now() + interval '1 day'",
+				"INSERT INTO outbox_relay (id, seen_at) VALUES ('gone', now() + interval '1 day')",
+			} {
+				if _, err := db.Pool().Exec(t.Context(), q); err != nil {
+					t.Fatal(err)
+				}
+			}
+			leases, err := db.Queue().Lease(t.Context(), "r", time.Minute)
+			if err != nil || len(leases) != outbox.Shards {
+				t.Errorf("got %d leases, %v", len(leases), err)
+			}
+		})
+	}
+}
+
+// TestLeastPrivilege: a role that may change rows and nothing else is enough for requests and relay.
+func TestLeastPrivilege(t *testing.T) {
+	cfg := testConfig(rig.Postgres(t))
+	owner := migrated(t, cfg)
+	role := rig.Unique("app")
+	exec(t, owner, "CREATE ROLE "+role+" LOGIN PASSWORD 'app'; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO "+role+
+		"; GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO "+role)
+	t.Cleanup(func() {
+		if _, err := owner.pool.Exec(context.Background(), "DROP OWNED BY "+role+"; DROP ROLE "+role, pgx.QueryExecModeSimpleProtocol); err != nil {
+			t.Error(err)
+		}
+	})
+	u, err := url.Parse(cfg.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(role, "app")
+	db := open(t, testConfig(u.String()))
+	defer func() { _ = db.Close() }()
+	if err := db.InTx(t.Context(), write); err != nil {
+		t.Fatal(err)
+	}
+	if n := drain(t, db.Queue(), leaseAll(t, db.Queue(), "r")); n != 1 {
+		t.Errorf("the relay got %d rows", n)
+	}
+	if _, err := db.pool.Exec(t.Context(), "CREATE TABLE mine (id int)"); err == nil {
+		t.Error("the role may change the schema: the test proves nothing")
+	}
 }

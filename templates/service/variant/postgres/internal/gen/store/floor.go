@@ -150,18 +150,18 @@ func (f *floor) end(r reading, xmin uint64, rows []outbox.Record, full bool) {
 	}
 }
 
-// wanted reports whether a new candidate would be of use: one at a time.
-func (f *floor) wanted() bool {
+// wanted reports whether a new candidate would be of use, one at a time, and the generation it will be of.
+func (f *floor) wanted() (generation int, yes bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return !f.off && f.pending == nil
+	return f.generation, !f.off && f.pending == nil
 }
 
-// propose offers a candidate that was read after wanted, in the given generation.
-func (f *floor) propose(c candidate) {
+// propose offers a candidate that was read after wanted. One of an earlier generation may come from before a crash.
+func (f *floor) propose(c candidate, generation int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.pending == nil {
+	if f.pending == nil && f.generation == generation {
 		f.pending = &c
 	}
 }

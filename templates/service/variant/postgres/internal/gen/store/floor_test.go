@@ -58,8 +58,13 @@ func TestFloorProof(t *testing.T) {
 			t.Parallel()
 			healthy := tt.name == "as it is"
 			const runs = 6
+			// A row that is only late, on a loaded machine, is no fault of the proof; a mutant need not be waited for.
+			patience := 4 * time.Second
+			if healthy {
+				patience = 20 * time.Second
+			}
 			for range runs {
-				out, rose := floorRun(t, tt.broken)
+				out, rose := floorRun(t, tt.broken, patience)
 				bad := out.Disorder + out.Undrained + out.Ghosts
 				switch {
 				case healthy && (bad > 0 || out.Duplicates > 0):
@@ -78,7 +83,7 @@ func TestFloorProof(t *testing.T) {
 	}
 }
 
-func floorRun(t *testing.T, broken func(*proof)) (out storetest.Outcome, rose bool) {
+func floorRun(t *testing.T, broken func(*proof), patience time.Duration) (out storetest.Outcome, rose bool) {
 	t.Helper()
 	cfg := testConfig(rig.Postgres(t))
 	cfg.MaxConns = 16
@@ -88,7 +93,7 @@ func floorRun(t *testing.T, broken func(*proof)) (out storetest.Outcome, rose bo
 	}
 	regime := storetest.Quiet
 	regime.Writers, regime.Keys, regime.Relays = 16, 48, 1
-	regime.Patience = 4 * time.Second
+	regime.Patience = patience
 	var highest int64
 	out = regime.Run(t, []storetest.Store{adapter{db}}, func() storetest.Queue {
 		q := ownQueue(t, cfg)
@@ -220,6 +225,22 @@ VALUES (3, 5, 't', 'k', gen_random_uuid(), 'T', '', '')`); err != nil {
 	now = now.Add(sweepEvery)
 	if n := drain(t, q, p); n != 1 || q.FloorMissed() != 1 {
 		t.Errorf("sweep found %d rows and counted %d, want 1", n, q.FloorMissed())
+	}
+}
+
+// TestFloorStaleCandidate: what was read before a crash of the server says nothing about the time after it.
+func TestFloorStaleCandidate(t *testing.T) {
+	f := newFloor(false)
+	generation, yes := f.wanted()
+	if !yes {
+		t.Fatal("a new floor wants no candidate")
+	}
+	f.reset()
+	f.propose(candidate{row: 100, xid: 500}, generation)
+	p := outbox.Page{Leases: []outbox.Lease{{Shard: 1, Epoch: 1}}}
+	f.end(f.begin(p), 500, nil, false)
+	if start := f.begin(p).known; start != 0 {
+		t.Errorf("the floor rose to %d on the word of a server that is gone", start)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/svcgen/svcgen/templates/service/internal/gen/event"
 )
 
 // Config says where RabbitMQ is and how to use it.
@@ -34,39 +36,66 @@ type Config struct {
 	RetryMax time.Duration `env:"BROKER_RETRY_MAX" envDefault:"10s" help:"broker: longest pause"`
 }
 
-func (c Config) check() error {
-	switch {
-	case c.Window < 1 || c.Prefetch < 1 || c.Lanes < 1:
-		return fmt.Errorf("window %d, prefetch %d and lanes %d must be positive", c.Window, c.Prefetch, c.Lanes)
-	case c.Timeout <= 0 || c.Grace < 0 || c.RetryMin <= 0 || c.RetryMax < c.RetryMin:
-		return fmt.Errorf("timeout %v, grace %v, retry %v to %v: must be positive and in order", c.Timeout, c.Grace, c.RetryMin, c.RetryMax)
-	case c.Heartbeat < time.Second:
-		return fmt.Errorf("heartbeat %v is below a second", c.Heartbeat)
-	case c.Password != "" && c.PasswordFile != "":
-		return errors.New("password and password file are both set")
-	case (c.TLSCert == "") != (c.TLSKey == ""):
-		return errors.New("TLS certificate and key need each other")
+// Check reports every value that cannot be used. Files are read when the broker is opened.
+func (c Config) Check(bad func(key, problem string)) {
+	for key, n := range map[string]int{"RABBITMQ_WINDOW": c.Window, "RABBITMQ_PREFETCH": c.Prefetch, "RABBITMQ_LANES": c.Lanes} {
+		if n < 1 {
+			bad(key, fmt.Sprintf("%d is below 1", n))
+		}
+	}
+	if c.Timeout <= 0 {
+		bad("RABBITMQ_TIMEOUT", "must be positive")
+	}
+	if c.Heartbeat < time.Second {
+		bad("RABBITMQ_HEARTBEAT", fmt.Sprintf("%v is below a second", c.Heartbeat))
+	}
+	if c.Grace < 0 {
+		bad("RABBITMQ_GRACE", "must not be negative")
+	}
+	event.CheckRetry(c.RetryMin, c.RetryMax, bad)
+	if c.Password != "" && c.PasswordFile != "" {
+		bad("RABBITMQ_PASSWORD", "set it or RABBITMQ_PASSWORD_FILE, not both")
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		bad("RABBITMQ_TLS_CERT", "certificate and key (RABBITMQ_TLS_KEY) go together: set both or none")
 	}
 	u, err := url.Parse(c.URL)
-	if err != nil || u.Scheme != "amqp" && u.Scheme != "amqps" || u.Host == "" {
-		return errors.New("RABBITMQ_URL is not of the form amqp://host:port/vhost") // it may hold a password
+	switch {
+	case err != nil || u.Scheme != "amqp" && u.Scheme != "amqps" || u.Host == "": // not quoted: it may hold a password
+		bad("RABBITMQ_URL", "must be of the form amqp://host:port/vhost, or amqps:// for TLS")
+	case u.Scheme == "amqp" && (c.TLSCA != "" || c.TLSCert != ""):
+		bad("RABBITMQ_URL", "must begin with amqps:// where RABBITMQ_TLS_CA or RABBITMQ_TLS_CERT is set")
 	}
-	if u.Scheme == "amqp" && (c.TLSCA != "" || c.TLSCert != "") {
-		return errors.New("TLS files are set, and yet the URL says amqp://, not amqps://")
-	}
-	return nil
 }
 
-// credentials returns what to log in with, in place of what the URL says; empty where the URL counts.
+// problems is what Check reports, as an error.
+func (c Config) problems() error {
+	var errs []error
+	c.Check(func(key, problem string) { errs = append(errs, fmt.Errorf("%s: %s", key, problem)) })
+	return errors.Join(errs...)
+}
+
+// credentials returns what to log in with. User and password each come from the URL where they are not set beside it.
 func (c Config) credentials() (user, password string, err error) {
-	if c.PasswordFile == "" {
-		return c.User, c.Password, nil
+	user, password = c.User, c.Password
+	if c.PasswordFile != "" {
+		b, err := os.ReadFile(c.PasswordFile)
+		if err != nil {
+			return "", "", fmt.Errorf("RABBITMQ_PASSWORD_FILE: %w", err)
+		}
+		password = strings.TrimRight(string(b), "\r\n")
 	}
-	b, err := os.ReadFile(c.PasswordFile)
-	if err != nil {
-		return "", "", fmt.Errorf("password file: %w", err)
+	u, err := url.Parse(c.URL)
+	if err != nil || u.User == nil {
+		return user, password, nil
 	}
-	return c.User, strings.TrimRight(string(b), "\r\n"), nil
+	if user == "" {
+		user = u.User.Username()
+	}
+	if password == "" {
+		password, _ = u.User.Password()
+	}
+	return user, password, nil
 }
 
 // tlsConfig is read at every connect, so that certificates can be renewed without a restart.
@@ -75,17 +104,17 @@ func (c Config) tlsConfig() (*tls.Config, error) {
 	if c.TLSCA != "" {
 		pem, err := os.ReadFile(c.TLSCA)
 		if err != nil {
-			return nil, fmt.Errorf("TLS CA: %w", err)
+			return nil, fmt.Errorf("RABBITMQ_TLS_CA: %w", err)
 		}
 		t.RootCAs = x509.NewCertPool()
 		if !t.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("TLS CA: no certificate in %s", c.TLSCA)
+			return nil, fmt.Errorf("RABBITMQ_TLS_CA: no certificate in %s", c.TLSCA)
 		}
 	}
 	if c.TLSCert != "" {
 		pair, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
 		if err != nil {
-			return nil, fmt.Errorf("TLS certificate: %w", err)
+			return nil, fmt.Errorf("RABBITMQ_TLS_CERT: %w", err)
 		}
 		t.Certificates = []tls.Certificate{pair}
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.uber.org/goleak"
@@ -222,33 +221,4 @@ func TestCloseReportsWhatIsInFlight(t *testing.T) {
 	wantOutage(t, publish(t, b, message(topic, "late")))
 	must(t, b.Close(ctx))
 	goleak.VerifyNone(t, ignore)
-}
-
-func TestConfigIsChecked(t *testing.T) {
-	for name, change := range map[string]func(*Config){
-		"scheme":        func(c *Config) { c.URL = "http://localhost" },
-		"no URL":        func(c *Config) { c.URL = "" },
-		"window":        func(c *Config) { c.Window = 0 },
-		"lanes":         func(c *Config) { c.Lanes = 0 },
-		"timeout":       func(c *Config) { c.Timeout = 0 },
-		"heartbeat":     func(c *Config) { c.Heartbeat = time.Millisecond },
-		"two passwords": func(c *Config) { c.Password, c.PasswordFile = "a", "b" },
-		"password file": func(c *Config) { c.PasswordFile = "/does/not/exist" },
-		"key alone":     func(c *Config) { c.TLSKey = "key.pem" },
-		"CA file":       func(c *Config) { c.URL, c.TLSCA = "amqps://localhost", "/does/not/exist" },
-		"TLS on amqp":   func(c *Config) { c.TLSCA = "ca.pem" },
-	} {
-		t.Run(name, func(t *testing.T) {
-			cfg := config("amqp://user:secret@localhost/")
-			change(&cfg)
-			b, err := Open(t.Context(), cfg, testSource, nil)
-			if err == nil {
-				_ = b.Close(t.Context())
-				t.Fatal("accepted")
-			}
-			if strings.Contains(err.Error(), "secret") {
-				t.Errorf("%v shows the password", err)
-			}
-		})
-	}
 }

@@ -268,3 +268,24 @@ func TestQueueOfAnotherKindIsUsedAsItIs(t *testing.T) {
 	must(t, publish(t, b, message(sub.Topic, "k")))
 	c.next()
 }
+
+// TestTemporary: a temporary subscription leaves nothing on the server.
+func TestTemporary(t *testing.T) {
+	url := rig.RabbitMQ(t)
+	b := open(t, config(url))
+	sub := Subscription{Topic: rig.Unique("orders"), Group: "g", Temporary: true}
+	c := subscribe(t, b, sub, nil)
+	must(t, publish(t, b, message(sub.Topic, "k")))
+	if d := c.next(); d.Key != "k" {
+		t.Errorf("got %+v", d)
+	}
+	must(t, c.stop())
+	eventually(t, "the queue is gone", func() error {
+		ch, err := raw(t, url).Channel()
+		must(t, err)
+		if _, err := ch.QueueDeclarePassive(queueName(sub), false, true, true, false, nil); !refused(err, amqp.NotFound) {
+			return fmt.Errorf("it is there, or was not asked for: %w", err)
+		}
+		return nil
+	})
+}

@@ -48,6 +48,10 @@ func queueArguments() amqp.Table {
 // used as it is.
 func declareQueue(l *link, sub Subscription, create bool) error {
 	name := queueName(sub)
+	durable, own, args := true, false, queueArguments()
+	if sub.Temporary { // it ends with the connection
+		create, durable, own, args = true, false, true, nil
+	}
 	if !create {
 		return wrap("queue "+name, onChannel(l, func(ch *amqp.Channel) error {
 			_, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
@@ -55,7 +59,7 @@ func declareQueue(l *link, sub Subscription, create bool) error {
 		}))
 	}
 	err := onChannel(l, func(ch *amqp.Channel) error {
-		_, err := ch.QueueDeclare(name, true, false, false, false, queueArguments())
+		_, err := ch.QueueDeclare(name, durable, own, own, false, args)
 		return err
 	})
 	if err != nil && !refused(err, amqp.PreconditionFailed) {

@@ -1,0 +1,56 @@
+package reconcile
+
+import (
+	"errors"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+)
+
+// GoFiles are the Go files of the module: those the go command would look at.
+func (t *Tree) GoFiles() (map[string][]byte, error) {
+	every := func(string) bool { return true }
+	return t.goFiles(every, every)
+}
+
+// goFiles reads the Go files for which want is true, in the folders for which enter is.
+func (t *Tree) goFiles(enter, want func(name string) bool) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	err := fs.WalkDir(t.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case name == ".":
+			return nil
+		case d.IsDir():
+			foreign, err := t.exists(path.Join(name, "go.mod"))
+			base := d.Name()
+			if err == nil && (foreign || !enter(name) || base[0] == '.' || base[0] == '_' || slices.Contains([]string{"vendor", "testdata", "node_modules"}, base)) {
+				return fs.SkipDir
+			}
+			return err
+		case !strings.HasSuffix(name, ".go") || !want(name):
+			return nil
+		}
+		content, err := t.readGo(name)
+		if errors.Is(err, fs.ErrNotExist) { // a dangling link, such as an editor's lock
+			return nil
+		}
+		files[name] = content
+		return err
+	})
+	return files, err
+}
+
+// readGo reads a Go file of the user's, through a symbolic link as the go command does.
+func (t *Tree) readGo(name string) ([]byte, error) {
+	info, err := t.root.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("not a regular file")}
+	}
+	return t.root.ReadFile(name)
+}

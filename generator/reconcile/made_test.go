@@ -1,0 +1,55 @@
+package reconcile
+
+import (
+	"testing"
+
+	"github.com/svcgen/svcgen/generator/fileset"
+)
+
+// What was made before is taken from the tree only while it is what was made, and only by the svcgen that made it.
+func TestMade(t *testing.T) {
+	p := Program{Version: "v1.0.0"}
+	files := []fileset.File{
+		{Path: "gen/a.pb.go", Owner: fileset.Svcgen, Mode: 0o644, Content: []byte("package a\n"), Key: "code:1"},
+		{Path: "internal/s/b.go", Owner: fileset.User, Mode: 0o644, Content: []byte("package s\n"), Key: "text:2"},
+		{Path: "c.go", Owner: fileset.Svcgen, Mode: 0o644, Content: []byte("package c\n")},
+	}
+	for name, tt := range map[string]struct {
+		change func(w *world)
+		p      Program
+		key    string
+		want   string
+	}{
+		"svcgen's":          {key: "code:1", want: "package a\n"},
+		"the user's":        {key: "text:2", want: "package s\n"},
+		"another key":       {key: "code:2"},
+		"another svcgen":    {key: "code:1", p: Program{Version: "v1.0.1"}},
+		"a development one": {key: "code:1", p: Program{Version: "v1.0.0", Development: true, Executable: "/none"}},
+		"edited":            {key: "text:2", change: func(w *world) { w.write("internal/s/b.go", "package s \n") }},
+		"gone":              {key: "code:1", change: func(w *world) { w.remove("gen/a.pb.go") }},
+		"no memory":         {key: "code:1", change: func(w *world) { w.remove(".svcgen/local") }},
+		"a forged memory": {key: "code:1", change: func(w *world) {
+			w.write(".svcgen/local", "svcgen local 1\nseen 1\nmade by v1.0.0\ncode:1 00 gen/a.pb.go\n")
+		}},
+		"an unreadable line": {key: "code:1", change: func(w *world) { w.write(".svcgen/local", "svcgen local 1\nseen 1\nmade by v1.0.0\ncode:1\n") }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			if _, err := w.apply(files...); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.tree.Remember(p, set(t, files...)); err != nil {
+				t.Fatal(err)
+			}
+			if tt.change != nil {
+				tt.change(w)
+			}
+			if tt.p == (Program{}) {
+				tt.p = p
+			}
+			if got := string(w.tree.Made(tt.p).Get(tt.key)); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}

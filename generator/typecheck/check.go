@@ -1,0 +1,186 @@
+package typecheck
+
+import (
+	"errors"
+	"go/ast"
+	"go/token"
+	"go/types"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/svcgen/svcgen/generator/diag"
+)
+
+// fault is an error by what stands in its line: lines move, and messages name things that were renamed.
+type fault struct{ file, line string }
+
+type placed struct {
+	fault
+	pos     diag.Pos
+	message string
+}
+
+// unit is one package that was checked for those that import it.
+type unit struct {
+	pkg  *types.Package
+	busy bool
+}
+
+var (
+	errUnknown = errors.New("not of this module")
+	errGone    = errors.New("the package is gone")
+)
+
+// faults are the first errors of each line, in the files for which ask is true.
+func (w *world) faults(ask func(string) bool) []placed {
+	var all []placed
+	for _, folder := range slices.Sorted(maps.Keys(w.folders)) {
+		names := w.folders[folder]
+		if !w.real[folder] || !slices.ContainsFunc(names, ask) {
+			continue
+		}
+		inside, outside := w.split(names)
+		pkg, found := w.check(folder, inside, nil, false)
+		all = append(all, found...)
+		if len(outside) > 0 {
+			_, found := w.check(folder+"_test", outside, map[string]*types.Package{w.importPath(folder): pkg}, false)
+			all = append(all, found...)
+		}
+	}
+	seen := map[diag.Pos]bool{}
+	return slices.DeleteFunc(all, func(f placed) bool {
+		line := diag.Pos{File: f.pos.File, Line: f.pos.Line}
+		drop := seen[line] || !ask(f.pos.File)
+		seen[line] = true
+		return drop
+	})
+}
+
+func (w *world) importPath(folder string) string {
+	if folder == "." {
+		return w.module
+	}
+	return w.module + "/" + folder
+}
+
+// split parses files, and sets those of the external test package apart.
+func (w *world) split(names []string) (inside, outside []*ast.File) {
+	for _, name := range names {
+		f := w.parsed.file(name, w.files[name])
+		switch {
+		case f == nil:
+		case strings.HasSuffix(name, "_test.go") && strings.HasSuffix(f.Name.Name, "_test"):
+			outside = append(outside, f)
+		default:
+			inside = append(inside, f)
+		}
+	}
+	return inside, outside
+}
+
+// check type-checks files as one package. What is imported from elsewhere is unknown, and so is all that is made of it.
+func (w *world) check(name string, files []*ast.File, known map[string]*types.Package, signatures bool) (*types.Package, []placed) {
+	var found []placed
+	conf := types.Config{
+		IgnoreFuncBodies: signatures,
+		FakeImportC:      true,
+		Importer: importer(func(importPath string) (*types.Package, error) {
+			if pkg, ok := known[importPath]; ok {
+				return pkg, nil
+			}
+			return w.importer(importPath)
+		}),
+		Error: func(err error) {
+			var e types.Error
+			if errors.As(err, &e) && (!noise.MatchString(e.Msg) || strings.HasSuffix(e.Msg, "("+errGone.Error()+")")) {
+				found = append(found, w.place(e))
+			}
+		},
+	}
+	pkg, _ := conf.Check(name, w.parsed.fset, files, nil) // its errors were collected
+	return pkg, found
+}
+
+// noise matches what comes of not knowing other modules: whether something is a stream or a context is not known here.
+// A tab begins the second line of an error.
+var noise = regexp.MustCompile(`^could not import |^\t| as (context|grpc)\.\w`)
+
+type importer func(string) (*types.Package, error)
+
+func (i importer) Import(importPath string) (*types.Package, error) { return i(importPath) }
+
+// importer checks the declarations of a package of the module. Where nothing changed it is not looked into.
+func (w *world) importer(importPath string) (*types.Package, error) {
+	folder, ours := w.folder(importPath)
+	if !ours {
+		return w.outside(importPath), errUnknown
+	}
+	if !w.real[folder] {
+		return nil, errUnknown
+	}
+	if len(w.folders[folder]) == 0 {
+		return nil, errGone
+	}
+	u := w.made[folder]
+	if u == nil {
+		u = &unit{busy: true}
+		w.made[folder] = u
+		names := slices.DeleteFunc(slices.Clone(w.folders[folder]), func(name string) bool { return strings.HasSuffix(name, "_test.go") })
+		if inside, _ := w.split(names); len(inside) > 0 {
+			u.pkg, _ = w.check(importPath, inside, nil, true)
+		}
+		u.busy = false
+	}
+	if u.busy || u.pkg == nil { // a cycle, or no package
+		return nil, errUnknown
+	}
+	return u.pkg, nil
+}
+
+// signatureTypes are the types from elsewhere that the methods of services have in their signatures, with the number
+// of their type parameters. Two methods can be told apart only where none of their types is unknown.
+var signatureTypes = map[string]map[string]int{
+	"context": {"Context": 0},
+	"google.golang.org/grpc": {
+		"BidiStreamingServer": 2, "ClientStreamingServer": 2, "ServerStreamingServer": 1,
+		"BidiStreamingClient": 2, "ClientStreamingClient": 2, "ServerStreamingClient": 1, "CallOption": 0,
+	},
+}
+
+// outside is a package from elsewhere: of its types only the names are known, of most not even those.
+func (w *world) outside(importPath string) *types.Package {
+	names := signatureTypes[importPath]
+	if names == nil || w.others[importPath] != nil {
+		return w.others[importPath]
+	}
+	pkg := types.NewPackage(importPath, path.Base(importPath))
+	w.others[importPath] = pkg
+	for name, params := range names {
+		named := types.NewNamed(types.NewTypeName(token.NoPos, pkg, name, nil), types.Typ[types.Invalid], nil)
+		var list []*types.TypeParam
+		for range params {
+			list = append(list, types.NewTypeParam(types.NewTypeName(token.NoPos, pkg, "T", nil), types.Universe.Lookup("any").Type()))
+		}
+		named.SetTypeParams(list)
+		pkg.Scope().Insert(named.Obj())
+	}
+	return pkg
+}
+
+// place is where an error is, with the column in code points and the text of the line.
+func (w *world) place(e types.Error) placed {
+	at := e.Fset.PositionFor(e.Pos, false)
+	src := string(w.files[at.Filename])
+	start := strings.LastIndexByte(src[:min(at.Offset, len(src))], '\n') + 1
+	line, _, _ := strings.Cut(src[start:], "\n")
+	col := utf8.RuneCountInString(line[:min(at.Column-1, len(line))]) + 1
+	return placed{
+		fault{path.Clean(at.Filename), strings.TrimSpace(line)},
+		diag.Pos{File: at.Filename, Line: at.Line, Col: col},
+		e.Msg,
+	}
+}

@@ -1,0 +1,170 @@
+// Package typecheck finds the lines of a user's code that a run of svcgen breaks: calls of a function that is no longer
+// generated, fields that are gone, bodies that do not fit their new signature. A module as it is and as it will be goes
+// in; errors that are new come out, at their places. It runs no compiler and reads nothing beside the module.
+//
+// What the module imports from elsewhere is unknown, so not every error is found, and some are found that are none.
+// Those are there before as well as after, and only the difference counts.
+package typecheck
+
+import (
+	"go/ast"
+	"go/build"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"io"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/svcgen/svcgen/generator/diag"
+)
+
+// Module is the Go files of one module by their paths, with the change that is about to be made.
+type Module struct {
+	Path    string            // as go.mod says it
+	Files   map[string][]byte // as they are now
+	Changed map[string][]byte // as they will be; nil: gone
+	Renamed map[string]string // of a file that goes to another place: the new path to the old one
+}
+
+// Broken are the lines that compiled before the change and will not afterwards, of files for which ask is true.
+func (m Module) Broken(ask func(name string) bool) diag.List {
+	after := maps.Clone(m.Files)
+	for name, src := range m.Changed {
+		if src == nil {
+			delete(after, name)
+		} else {
+			after[name] = src
+		}
+	}
+	for _, from := range m.Renamed {
+		delete(after, from)
+	}
+	p := &parsed{fset: token.NewFileSet(), files: map[string]*ast.File{}}
+	was, is := newWorld(m.Path, m.Files, p), newWorld(m.Path, after, p)
+	folders := is.reached(m.touched())
+	if !slices.ContainsFunc(slices.Collect(maps.Keys(m.Files)), func(name string) bool { return ask(name) && folders[path.Dir(name)] }) {
+		return nil
+	}
+	was.real, is.real = folders, folders
+
+	known := map[fault]int{}
+	for _, f := range was.faults(ask) {
+		known[f.fault]++
+	}
+	var list diag.List
+	for _, f := range is.faults(ask) {
+		old := f.fault
+		if from, renamed := m.Renamed[old.file]; renamed {
+			old.file = from
+		}
+		if _, there := m.Files[old.file]; !there {
+			continue // svcgen's own new file
+		}
+		if known[old]--; known[old] < 0 {
+			list.Warn(f.pos, "", "%s; it compiled before", f.message)
+		}
+	}
+	return list.Sorted()
+}
+
+// touched are the folders in which a file changes.
+func (m Module) touched() map[string]bool {
+	folders := map[string]bool{}
+	for name := range m.Changed {
+		if strings.HasSuffix(name, ".go") {
+			folders[path.Dir(name)] = true
+		}
+	}
+	return folders
+}
+
+// parsed keeps syntax trees by content: most files are the same before and after.
+type parsed struct {
+	fset  *token.FileSet
+	files map[string]*ast.File
+}
+
+// file parses src. The place of what is in it is looked up by the name it was first seen under, so that is a part of
+// what it is kept by. A file that does not parse has its errors from the compiler.
+func (p *parsed) file(name string, src []byte) *ast.File {
+	key := name + "\x00" + string(src)
+	f, done := p.files[key]
+	if !done {
+		f, _ = parser.ParseFile(p.fset, name, src, parser.SkipObjectResolution)
+		p.files[key] = f
+	}
+	return f
+}
+
+// world is one state of the module.
+type world struct {
+	module  string
+	files   map[string][]byte
+	folders map[string][]string // the files of each that are built on this machine
+	parsed  *parsed
+	real    map[string]bool // the folders whose packages are looked into
+	made    map[string]*unit
+	others  map[string]*types.Package // from elsewhere
+}
+
+func newWorld(module string, files map[string][]byte, p *parsed) *world {
+	w := &world{module: module, files: files, folders: map[string][]string{}, parsed: p, made: map[string]*unit{}, others: map[string]*types.Package{}}
+	ctx := build.Default
+	ctx.OpenFile = func(name string) (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader(string(files[name]))), nil
+	}
+	ctx.JoinPath = path.Join
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		folder, base := path.Split(name)
+		if ok, err := ctx.MatchFile(path.Clean(folder), base); err == nil && ok {
+			w.folders[path.Clean(folder)] = append(w.folders[path.Clean(folder)], name)
+		}
+	}
+	return w
+}
+
+// folder is where the package of an import path is, if it is of the module.
+func (w *world) folder(importPath string) (string, bool) {
+	if importPath == w.module {
+		return ".", true
+	}
+	return strings.CutPrefix(importPath, w.module+"/")
+}
+
+// reached are the folders from whose code any of the given ones can be seen.
+func (w *world) reached(from map[string]bool) map[string]bool {
+	users := map[string][]string{} // of a folder: the folders that import it
+	for folder, names := range w.folders {
+		for _, name := range names {
+			f, _ := parser.ParseFile(token.NewFileSet(), name, w.files[name], parser.ImportsOnly)
+			if f == nil {
+				continue
+			}
+			for _, spec := range f.Imports {
+				imported, _ := strconv.Unquote(spec.Path.Value)
+				if to, ours := w.folder(imported); ours {
+					users[to] = append(users[to], folder)
+				}
+			}
+		}
+	}
+	reached := map[string]bool{}
+	var visit func(string)
+	visit = func(folder string) {
+		if reached[folder] {
+			return
+		}
+		reached[folder] = true
+		for _, user := range users[folder] {
+			visit(user)
+		}
+	}
+	for folder := range from {
+		visit(folder)
+	}
+	return reached
+}

@@ -1,0 +1,137 @@
+package typecheck
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+)
+
+// module is what svcgen and a user have made of m.test, as far as it matters here.
+const module = `
+-- gen/v1/v1.go --
+package v1
+import (
+	"context"
+	"google.golang.org/grpc"
+)
+type R struct{ Note string }
+type Order struct{}
+type Server interface {
+	M(context.Context, *R) (*R, error)
+	Watch(*R, grpc.ServerStreamingServer[R]) error
+}
+type Unimplemented struct{}
+func (Unimplemented) M(context.Context, *R) (*R, error) { return nil, nil }
+func (Unimplemented) Watch(*R, grpc.ServerStreamingServer[R]) error { return nil }
+func Register(grpc.Registrar, Server) {}
+-- gen/still/still.go --
+package still
+type Unchanged struct{}
+-- gen/app/services.go --
+package app
+import (
+	"google.golang.org/grpc"
+	"m.test/gen/v1"
+	"m.test/impl"
+	"m.test/user"
+)
+func register(r grpc.Registrar) {
+	v1.Register(r, user.New())
+	v1.Register(r, impl.Impl{})
+}
+-- impl/impl.go --
+package impl
+import (
+	"context"
+	"m.test/gen/v1"
+)
+type Impl struct{ v1.Unimplemented }
+func (Impl) M(context.Context, *v1.R) (*v1.R, error) { return nil, nil }
+-- user/user.go --
+package user
+import (
+	"elsewhere.test/noise/v2"
+	"google.golang.org/grpc"
+	"m.test/gen/still"
+	"m.test/gen/v1"
+	"m.test/impl"
+)
+type S struct {
+	v1.Unimplemented
+	deep
+}
+type myStream struct{ field any }
+type noisy struct{ grpc.Noise }
+type deep struct{ impl.Impl }
+func New() *S { return &S{} }
+func (s *S) use(r *v1.R) string {
+	_ = still.Unchanged{}.Unknown
+	var _ = v1.Unimplemented{}.Watch(r, myStream{})
+	noise.Do(s.Unknown, noisy{}.Noisy())
+	é := ""; _ = é + r.Note
+	return r.Note
+}
+-- user/user_windows.go --
+package user
+var other = v1.R{}.Gone
+-- user/user_test.go --
+package user
+import "m.test/gen/v1"
+var x = v1.R{Note: "x"}
+-- user/outside_test.go --
+package user_test
+import (
+	"m.test/gen/v1"
+	"m.test/user"
+)
+var x, y = v1.R{}.Note, user.New()
+`
+
+func TestBroken(t *testing.T) {
+	tests := []struct {
+		name, file, old, now string // what changes, and how
+		want                 string
+	}{
+		{"nothing", "gen/v1/v1.go", "Order", "Order", ""},
+		{"something is added", "gen/v1/v1.go", "type Order", "type More struct{}\ntype Order", ""},
+		{
+			"a field goes", "gen/v1/v1.go", "Note string", "",
+			"user/outside_test.go:6:19 v1.R{}.Note undefined (type\nuser/user.go:21:21 r.Note undefined (type\nuser/user.go:22:11 r.Note undefined (type\nuser/user_test.go:3:14 unknown field Note",
+		},
+		{
+			"a method has other types", "gen/v1/v1.go", "\tM(context.Context, *R)", "\tM(context.Context, *Order)",
+			"gen/app/services.go:9:17 cannot use user.New()\ngen/app/services.go:10:17 cannot use impl.Impl{}",
+		},
+		{
+			"a method is new", "gen/v1/v1.go", "\tM(context.Context, *R)", "\tNew()\n\tM(context.Context, *R)",
+			"gen/app/services.go:9:17 cannot use user.New()\ngen/app/services.go:10:17 cannot use impl.Impl{}",
+		},
+		{
+			"a stream has another type", "gen/v1/v1.go", "\tWatch(*R, grpc.ServerStreamingServer[R])", "\tWatch(*R, grpc.ServerStreamingServer[Order])",
+			"gen/app/services.go:9:17 cannot use user.New()\ngen/app/services.go:10:17 cannot use impl.Impl{}",
+		},
+		{"a package nobody else can see", "alone/alone.go", "", "package alone\nvar x int = y", ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			m := Module{Path: "m.test", Files: map[string][]byte{}, Changed: map[string][]byte{}}
+			for _, f := range txtar.Parse([]byte(module)).Files {
+				m.Files[f.Name] = f.Data
+			}
+			m.Changed[test.file] = []byte(strings.Replace(string(m.Files[test.file]), test.old, test.now, 1))
+			var got []string
+			for _, d := range m.Broken(func(name string) bool { return name == "gen/app/services.go" || !strings.HasPrefix(name, "gen/") }) {
+				words := strings.Fields(d.Message)
+				if !d.Warning || !strings.HasSuffix(d.Message, "; it compiled before") {
+					t.Errorf("%v", d)
+				}
+				got = append(got, fmt.Sprint(d.Pos, " ", strings.Join(words[:min(3, len(words))], " ")))
+			}
+			if strings.Join(got, "\n") != test.want {
+				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), test.want)
+			}
+		})
+	}
+}
