@@ -3,9 +3,12 @@ package evolve
 import (
 	"fmt"
 	"go/token"
+	"path"
+	"slices"
 	"strings"
 
 	"github.com/svcgen/svcgen/generator/diag"
+	"github.com/svcgen/svcgen/generator/naming"
 )
 
 // Rename is what the user says of a method: it is another one now, of the same service or of another. Without methods
@@ -49,6 +52,15 @@ func taken(r Rename, what string, pos diag.Pos) error {
 		Pos: pos, Message: fmt.Sprintf("--rename %s: %s is declared already", r, what),
 		Hint: "delete the one you do not want, then run it again",
 	}}
+}
+
+// Moves reports whether name may be the file or the test of a method that has another name now, and so goes with it.
+func (p Plan) Moves(name string) bool {
+	return slices.ContainsFunc(p.renames, func(r Rename) bool {
+		method := naming.Snake(r.From.Method)
+		stem := strings.TrimSuffix(strings.TrimSuffix(path.Base(name), ".go"), "_test")
+		return !r.ofService() && path.Dir(name) == p.Folder && (stem == method || stem == naming.Snake(r.From.Type)+"_"+method)
+	})
 }
 
 // checkRenames refuses what cannot be meant: a rename of a method that is still there, or to one that is not.

@@ -4,6 +4,7 @@
 package goedit
 
 import (
+	"bytes"
 	"errors"
 	"go/ast"
 	"go/parser"
@@ -74,7 +75,8 @@ func parseIn(fset *token.FileSet, path string, src []byte) (*File, *diag.Diagnos
 	d := &diag.Diagnostic{Pos: diag.Pos{File: path, Line: 1, Col: 1}, Message: err.Error()}
 	var list scanner.ErrorList
 	if errors.As(err, &list) && len(list) > 0 {
-		d.Pos = diag.At(path, src, list[0].Pos.Offset)
+		// What is missing at the end of a file is missing on its last line, not on the empty one behind it.
+		d.Pos = diag.At(path, src, min(list[0].Pos.Offset, len(bytes.TrimRight(src, "\r\n"))))
 		d.Message = list[0].Msg
 	}
 	d.Hint = "svcgen changes nothing while a file of this package does not parse"
