@@ -27,10 +27,10 @@ func databaseFaults(name string, stack workload.Stack) []Fault {
 	drops.Ready = "drops"
 	faults := []Fault{
 		{Name: name + "-kill", Stack: stack, Expect: drops, Inflict: killDatabase},
-		{Name: name + "-commit-lost", Stack: stack, Expect: gate(history.BiteUnknown), Inflict: loseCommits},
+		{Name: name + "-commit-lost", Stack: stack, Expect: gate(history.BiteUnknown), Inflict: loseCommits(50)},
 		{Name: name + "-terminate", Stack: stack, Expect: gate(history.BiteFailed, history.BiteSeen), Inflict: terminate},
 	}
-	return append(faults, serverFaults(name, stack, gate(history.BiteFailed), func(s *Scene) server { return s.DB.server })...)
+	return append(faults, serverFaults(name, stack, gate(history.BiteFailed), theDatabase)...)
 }
 
 // killDatabase leaves it dead until the service says that it is not ready.
@@ -54,21 +54,24 @@ func killDatabase(ctx context.Context, s *Scene) error {
 	return nil
 }
 
-// loseCommits swallows answers for moments: a COMMIT that was under way is done, and nobody is told.
-func loseCommits(ctx context.Context, s *Scene) error {
-	wire := s.DB.server.Proxy()
-	before := s.Load.Unknown()
-	s.Begin()
-	for n := 0; n < 5 || s.Load.Unknown() < before+5 && n < 50; n++ {
-		wire.DropReplies()
-		err := s.For(ctx, 100*time.Millisecond)
-		wire.Heal()
-		if err = errors.Join(err, s.Succeed(ctx, 20)); err != nil {
-			return err
+// loseCommits swallows answers for moments, until calls have no known outcome but at most so many times: a COMMIT that
+// was under way is done, and nobody is told.
+func loseCommits(most int) inflict {
+	return func(ctx context.Context, s *Scene) error {
+		wire := s.DB.server.Proxy()
+		before := s.Load.Unknown()
+		s.Begin()
+		for n := 0; n < 5 || s.Load.Unknown() < before+5 && n < most; n++ {
+			wire.DropReplies()
+			err := s.For(ctx, 100*time.Millisecond)
+			wire.Heal()
+			if err = errors.Join(err, s.Succeed(ctx, 20)); err != nil {
+				return err
+			}
 		}
+		s.Heal()
+		return nil
 	}
-	s.Heal()
-	return nil
 }
 
 // terminate ends the service's connections at the server, again and again.
@@ -96,25 +99,16 @@ func (d *database) disconnect(ctx context.Context) (n int, err error) {
 		err = d.QueryRowContext(ctx, q).Scan(&n)
 		return n, err
 	}
-	rows, err := d.QueryContext(ctx, "SELECT id FROM information_schema.processlist WHERE db = database() AND id <> connection_id()")
+	ids, err := column[int64](ctx, d, "SELECT id FROM information_schema.processlist WHERE db = database() AND id <> connection_id()")
 	if err != nil {
 		return 0, err
-	}
-	defer func() { _ = rows.Close() }() // Err has the error
-	var ids []int64
-	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&id); err != nil {
-			return 0, err
-		}
-		ids = append(ids, id)
 	}
 	for _, id := range ids {
 		if _, err := d.ExecContext(ctx, fmt.Sprintf("KILL CONNECTION %d", id)); err == nil { // it may be gone already
 			n++
 		}
 	}
-	return n, rows.Err()
+	return n, nil
 }
 
 func postgresFaults() []Fault {

@@ -112,7 +112,7 @@ var (
 
 	conflicts = Fault{Name: "conflicts", Stack: pgRabbit, Patience: patience, Expect: gate(history.BiteSeen), Inflict: refuseCommits}
 
-	unanswered = Fault{Name: "commit-lost", Stack: pgRabbit, Patience: patience, Expect: gate(history.BiteUnknown), Inflict: loseAnswers}
+	unanswered = Fault{Name: "commit-lost", Stack: pgRabbit, Patience: patience, Expect: gate(history.BiteUnknown), Inflict: loseCommits(10)}
 
 	forgetful = Fault{Name: "commit-not-on-disk", Stack: pgRabbit, Patience: patience, Expect: gate(history.BiteFailed), Inflict: forgetCommits}
 
@@ -294,22 +294,6 @@ func refuseCommits(ctx context.Context, s *Scene) error {
 	return nil
 }
 
-// loseAnswers is loseCommits for a service that may not say which calls have no known outcome.
-func loseAnswers(ctx context.Context, s *Scene) error {
-	wire := s.DB.server.Proxy()
-	s.Begin()
-	for range 10 {
-		wire.DropReplies()
-		err := s.For(ctx, 100*time.Millisecond)
-		wire.Heal()
-		if err = errors.Join(err, s.Succeed(ctx, 20)); err != nil {
-			return err
-		}
-	}
-	s.Heal()
-	return nil
-}
-
 // forgetCommits kills a server whose default it is to answer a COMMIT before it is on disk.
 func forgetCommits(ctx context.Context, s *Scene) error {
 	var name string
@@ -325,34 +309,21 @@ func forgetCommits(ctx context.Context, s *Scene) error {
 	if err := s.Succeed(ctx, 200); err != nil {
 		return err
 	}
-	return killServer(ctx, s)
+	return killDatabaseBriefly(ctx, s)
 }
+
+// killDatabaseBriefly gives callers the time to notice.
+var killDatabaseBriefly = kill(500*time.Millisecond, theDatabase)
 
 // killOften kills the database again and again: what is on no disk is so for a millisecond only.
 func killOften(ctx context.Context, s *Scene) error {
 	for range 5 {
-		if err := killServer(ctx, s); err != nil {
+		if err := killDatabaseBriefly(ctx, s); err != nil {
 			return err
 		}
 		if err := s.Succeed(ctx, 200); err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-func killServer(ctx context.Context, s *Scene) error {
-	s.Begin()
-	if err := s.DB.server.Kill(); err != nil {
-		return err
-	}
-	// Callers must have had the time to notice.
-	if err := s.For(ctx, 500*time.Millisecond); err != nil {
-		return err
-	}
-	if err := s.DB.server.Start(ctx); err != nil {
-		return err
-	}
-	s.Heal()
 	return nil
 }

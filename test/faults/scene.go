@@ -475,18 +475,6 @@ func (s *Scene) arrive(ctx context.Context) error {
 }
 
 // committed lists the operations of this run that are in the database.
-func (s *Scene) committed(ctx context.Context) (ops []string, err error) {
-	rows, err := s.DB.QueryContext(ctx, "SELECT op FROM entry")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }() // Err has the error
-	for rows.Next() {
-		var op string
-		if err := rows.Scan(&op); err != nil {
-			return nil, err
-		}
-		ops = append(ops, op)
-	}
-	return ops, rows.Err()
+func (s *Scene) committed(ctx context.Context) ([]string, error) {
+	return column[string](ctx, s.DB, "SELECT op FROM entry")
 }
