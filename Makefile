@@ -12,7 +12,7 @@ SOAK  = 2h
 FUZZTIME = 1m
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-generator test-service faults soak soak-regen soak-faults rig generate generate-check lint bench fuzz
+.PHONY: help build test test-generator test-service faults soak soak-regen soak-faults rig generate generate-check lint bench bench-generator bench-service fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,9 +61,15 @@ generate-check: ## fail when generate changes something
 
 lint: ## golangci-lint at the version tools/go.mod pins
 	go tool -modfile=tools/go.mod golangci-lint run ./...
+	go -C bench/service vet ./...
 
-bench: ## measure the generator beside buf, protoc and goctl where they are on PATH
+bench: bench-generator bench-service ## both benchmarks
+
+bench-generator: ## measure the generator beside buf, protoc and goctl where they are on PATH
 	go run ./bench/generator
+
+bench-service: ## measure the running service beside hand-written code and other libraries, on real servers; BENCH=-short for three minutes
+	go -C bench/service run ./run -svg ../../docs/performance-service.svg $(BENCH)
 
 fuzz: ## each fuzz target of the generator for FUZZTIME=1m
 	@for pkg in $$(grep -rl '^func Fuzz' --include='*_test.go' generator | xargs -rn1 dirname | sort -u); do \

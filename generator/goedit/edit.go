@@ -138,6 +138,18 @@ func (f *File) ReplaceImport(from, to string) []Edit {
 	return edits
 }
 
+// RebaseImports returns the edits that make f import from module to what it imports from module from.
+func (f *File) RebaseImports(from, to string) []Edit {
+	var edits []Edit
+	for _, spec := range f.ast.Imports {
+		rest, ours := strings.CutPrefix(importPath(spec), from)
+		if ours && (rest == "" || rest[0] == '/') {
+			edits = append(edits, f.ReplaceImport(from+rest, to+rest)...)
+		}
+	}
+	return edits
+}
+
 // flatten lists the type of every parameter; parameters that share a type share its expression.
 func flatten(list *ast.FieldList) []ast.Expr {
 	if list == nil {
@@ -403,19 +415,30 @@ func (f *File) indent(at int) string {
 	return string(f.Src[start:end])
 }
 
-// RenameTest returns the edits that let a test of a method follow it: calls x.old become x.to, and a function
-// oldTest becomes toTest.
-func (f *File) RenameTest(old, to, oldTest, toTest string) []Edit {
+// RenameTest returns the edits that let the test of a method follow it to another name or type: calls x.Old become
+// x.New, New<Type>(…).Old is made by the new type's, and the function Test<Type>_Old is called after it.
+func (f *File) RenameTest(fromType, from, toType, to string) []Edit {
 	var edits []Edit
+	rename := func(id *ast.Ident, name string) {
+		if id.Name != name {
+			edits = append(edits, Edit{f.offset(id.Pos()), f.offset(id.End()), name})
+		}
+	}
 	ast.Inspect(f.ast, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.SelectorExpr:
-			if n.Sel.Name == old {
-				edits = append(edits, Edit{f.offset(n.Sel.Pos()), f.offset(n.Sel.End()), to})
+			if n.Sel.Name != from {
+				return true
+			}
+			rename(n.Sel, to)
+			if call, ok := n.X.(*ast.CallExpr); ok {
+				if made, ok := call.Fun.(*ast.Ident); ok && made.Name == "New"+fromType {
+					rename(made, "New"+toType)
+				}
 			}
 		case *ast.FuncDecl:
-			if n.Recv == nil && n.Name.Name == oldTest {
-				edits = append(edits, Edit{f.offset(n.Name.Pos()), f.offset(n.Name.End()), toTest})
+			if n.Recv == nil && n.Name.Name == "Test"+fromType+"_"+from {
+				rename(n.Name, "Test"+toType+"_"+to)
 			}
 		}
 		return true

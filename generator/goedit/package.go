@@ -1,6 +1,6 @@
 // Package goedit finds declarations in a user's Go files and edits them byte by byte. What it does not edit
-// stays as it is: comments, line endings, odd formatting. It never prints a syntax tree back, never resolves
-// types, and ignores build constraints: a method behind a build tag exists.
+// stays as it is: comments, line endings, odd formatting. It never prints a syntax tree back, knows nothing of other
+// packages, and ignores build constraints: a method behind a build tag exists.
 package goedit
 
 import (
@@ -65,7 +65,10 @@ func ParseFile(path string, src []byte) (*File, diag.List) {
 }
 
 func parse(path string, src []byte) (*File, *diag.Diagnostic) {
-	fset := token.NewFileSet()
+	return parseIn(token.NewFileSet(), path, src)
+}
+
+func parseIn(fset *token.FileSet, path string, src []byte) (*File, *diag.Diagnostic) {
 	tree, err := parser.ParseFile(fset, path, src, parser.ParseComments|parser.SkipObjectResolution)
 	if err == nil {
 		return &File{Path: path, Src: src, fset: fset, ast: tree}, nil
@@ -209,25 +212,38 @@ func (p *Package) HasType(name string) bool {
 	return slices.ContainsFunc(p.files, func(f *File) bool { return len(f.types(name)) > 0 })
 }
 
+// TypePos is where the package declares a type of that name.
+func (p *Package) TypePos(name string) (pos diag.Pos, ok bool) {
+	for _, f := range p.files {
+		for _, spec := range f.types(name) {
+			return f.pos(spec.Name.Pos()), true
+		}
+	}
+	return diag.Pos{}, false
+}
+
 // HasFunc reports whether the package declares a function of that name.
 func (p *Package) HasFunc(name string) bool { return len(p.Methods("", name)) > 0 }
 
-// Declares are the names of the types, functions and methods that the file declares.
-func (f *File) Declares() []string {
-	var names []string
+// Declared is a type, a function or, with the type of its receiver, a method.
+type Declared struct{ Recv, Name string }
+
+// Declares are the types, functions and methods of the file.
+func (f *File) Declares() []Declared {
+	var list []Declared
 	for _, d := range f.ast.Decls {
 		switch d := d.(type) {
 		case *ast.FuncDecl:
-			names = append(names, d.Name.Name)
+			list = append(list, Declared{receiver(d), d.Name.Name})
 		case *ast.GenDecl:
 			for _, s := range d.Specs {
 				if spec, ok := s.(*ast.TypeSpec); ok {
-					names = append(names, spec.Name.Name)
+					list = append(list, Declared{"", spec.Name.Name})
 				}
 			}
 		}
 	}
-	return names
+	return list
 }
 
 // Mentions reports whether the name occurs in the file, whatever it stands for there.
@@ -289,6 +305,9 @@ func lineCol(src []byte, at int) (line, col int) {
 	start := bytes.LastIndexByte(before, '\n') + 1
 	return bytes.Count(before, []byte("\n")) + 1, utf8.RuneCount(before[start:]) + 1
 }
+
+// Pos is the place of an offset.
+func (f *File) Pos(offset int) diag.Pos { return f.pos(f.fset.File(f.ast.FileStart).Pos(offset)) }
 
 func (f *File) offset(p token.Pos) int { return f.fset.PositionFor(p, false).Offset }
 

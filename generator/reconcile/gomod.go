@@ -20,6 +20,11 @@ func mergeGoMod(ours, theirs []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the go.mod for your service: %w", err)
 	}
+	if mine.Module != nil && want.Module != nil && mine.Module.Mod.Path != want.Module.Mod.Path {
+		if err := mine.AddModuleStmt(want.Module.Mod.Path); err != nil { // all that is generated imports from there
+			return nil, err
+		}
+	}
 	if want.Go != nil && (mine.Go == nil || semver.Compare("v"+want.Go.Version, "v"+mine.Go.Version) > 0) {
 		if err := mine.AddGoStmt(want.Go.Version); err != nil {
 			return nil, err

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,8 +30,11 @@ type Fault struct {
 	Env      []string
 	// SmallDisk gives the database a server of its own, on a disk that can be filled.
 	SmallDisk bool
-	Patches   []subject.Patch
-	Expect    history.Expect
+	Keys      int // of the load; 0: as many as usual. Few keys make transactions and events of one key meet
+	// Patience is how long is waited at the end for what does not come; 0: as long as it may take.
+	Patience time.Duration
+	Patches  []subject.Patch
+	Expect   history.Expect
 	// Inflict does it, and undoes it. It says so by Begin and Heal.
 	Inflict func(ctx context.Context, s *Scene) error
 }
@@ -136,7 +140,7 @@ func (l *Lab) play(ctx context.Context, f Fault, seed uint64, rate int, out io.W
 			return err
 		}
 	}
-	opts := workload.Options{Prefix: s.prefix, Writers: writers, Keys: keys, Rate: rate, Seed: seed, Wait: wait}
+	opts := workload.Options{Prefix: s.prefix, Writers: writers, Keys: cmp.Or(s.Fault.Keys, keys), Rate: rate, Seed: seed, Wait: wait}
 	if s.Load, err = workload.Start(ctx, s.build.tree, s.rec, opts); err != nil {
 		return err
 	}
@@ -210,7 +214,8 @@ func (s *Scene) hear(m tap.Message) {
 	s.rec.Add(rec)
 }
 
-// Start starts one more process of the service and lets calls go to it.
+// Start starts one more process of the service and lets calls go to it. One that ended before it was ready is returned
+// with the error.
 func (s *Scene) Start(ctx context.Context, env ...string) (*Process, error) {
 	t := s.build.tree
 	vars := t.Env(append(append([]string{"DATABASE_URL=" + s.DB.wire, s.brokerSetting()}, settings...), brokerSettings[s.Fault.Stack.Broker]...)...)
@@ -226,7 +231,7 @@ func (s *Scene) Start(ctx context.Context, env ...string) (*Process, error) {
 	s.mu.Unlock()
 	s.note(p, "started")
 	if err := p.Ready(ctx); err != nil {
-		return nil, err
+		return p, err
 	}
 	s.note(p, "ready")
 	s.watchers.Go(func() { s.watchHealth(s.watching, p) })
@@ -364,7 +369,7 @@ func (s *Scene) Depth(ctx context.Context) (n int, err error) {
 
 // watchDepth writes down how many events wait, as far as the database answers.
 func (s *Scene) watchDepth(ctx context.Context) {
-	every(ctx, 250*time.Millisecond, func() {
+	every(ctx, nil, 250*time.Millisecond, func() {
 		asking, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
 		if n, err := s.Depth(asking); err == nil {
@@ -378,29 +383,27 @@ var gauges = []string{"go_goroutines", "process_open_fds"}
 
 // watchHealth writes down what a process says of itself while it is up and runs.
 func (s *Scene) watchHealth(ctx context.Context, p *Process) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() {
-		select {
-		case <-p.Ended:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	every(ctx, 200*time.Millisecond, func() {
+	every(ctx, p.Ended, 200*time.Millisecond, func() {
 		if p.hushed() {
 			return
 		}
 		asking, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
+		rec := history.Record{Kind: history.Status, Name: p.Name}
 		ready, live := p.Probe(asking, "/readyz", http.StatusOK), p.Probe(asking, "/livez", http.StatusOK)
-		values, err := p.Metrics(asking, gauges...)
-		if err != nil {
-			values = nil
+		rec.Ready, rec.Live = ready == nil, live == nil
+		if values, err := p.Metrics(asking, gauges...); err == nil {
+			rec.Gauges = values
 		}
-		rec := history.Record{Kind: history.Status, Name: p.Name, Ready: ready == nil, Live: live == nil, Gauges: values}
 		if err := errors.Join(ready, live); err != nil {
 			rec.Text = err.Error()
+			// It may have died of a failpoint and nobody knows yet.
+			select {
+			case <-p.Ended:
+				return
+			case <-time.After(time.Second):
+			case <-ctx.Done():
+			}
 		}
 		if !p.hushed() && ctx.Err() == nil { // it may have become so since
 			s.rec.Add(rec)
@@ -408,12 +411,15 @@ func (s *Scene) watchHealth(ctx context.Context, p *Process) {
 	})
 }
 
-func every(ctx context.Context, pause time.Duration, do func()) {
+// every does something until ctx or ended is done.
+func every(ctx context.Context, ended <-chan struct{}, pause time.Duration, do func()) {
 	tick := time.NewTicker(pause)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
+			return
+		case <-ended:
 			return
 		case <-tick.C:
 			do()
@@ -442,7 +448,7 @@ func (s *Scene) finish(ctx context.Context) error {
 
 // drained waits until no event waits.
 func (s *Scene) drained(ctx context.Context) error {
-	return s.Until(ctx, drain, "the outbox drains", func(ctx context.Context) error {
+	return s.Until(ctx, cmp.Or(s.Fault.Patience, drain), "the outbox drains", func(ctx context.Context) error {
 		n, err := s.Depth(ctx)
 		if err == nil && n > 0 {
 			err = fmt.Errorf("%d events wait", n)
@@ -461,7 +467,7 @@ func (s *Scene) arrive(ctx context.Context) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		missing = slices.DeleteFunc(missing, func(op string) bool { return s.arrived[op] })
-		if len(missing) > 0 && time.Since(s.lastTap) < quiet {
+		if len(missing) > 0 && time.Since(s.lastTap) < cmp.Or(s.Fault.Patience, quiet) {
 			return fmt.Errorf("%d events are missing", len(missing))
 		}
 		return nil
