@@ -133,10 +133,14 @@ func deleteQueue(ctx context.Context, s *Scene) error {
 		})
 	}
 	s.Load.Resume()
-	err = errors.Join(err, s.die(ctx))
-	if s.broker.tap, err = tap.RabbitMQ(ctx, s.Rabbit.URL(), topic, s.broker.hear); err != nil {
+	if err == nil {
+		err = s.die(ctx)
+	}
+	again, opened := tap.RabbitMQ(ctx, s.Rabbit.URL(), topic, s.broker.hear)
+	if err = errors.Join(err, opened); err != nil {
 		return err
 	}
+	s.broker.tap = again
 	return s.revive(ctx)
 }
 

@@ -91,10 +91,13 @@ func (l *Load) Use(processes ...*subject.Process) {
 	l.processes = processes
 }
 
-// OK counts the calls that succeeded so far, Begun all that began, and Unknown those that were to succeed and have no
-// known outcome.
-func (l *Load) OK() int      { return int(l.ok.Load()) }
-func (l *Load) Begun() int   { return int(l.begun.Load()) }
+// OK counts the calls that succeeded so far.
+func (l *Load) OK() int { return int(l.ok.Load()) }
+
+// Begun counts all that began.
+func (l *Load) Begun() int { return int(l.begun.Load()) }
+
+// Unknown counts those that were to succeed and have no known outcome.
 func (l *Load) Unknown() int { return int(l.lost.Load()) }
 
 func (l *Load) write(ctx context.Context, rng *rand.Rand, turn int) {

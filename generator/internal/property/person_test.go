@@ -239,7 +239,7 @@ func (p *person) parameters(f *file) bool {
 		return false
 	}
 	fn := pick(p.Rand, list...)
-	names := map[*ast.Object]string{}
+	names := map[*ast.Object]string{} //nolint:staticcheck // of the parameters of one function they are right
 	for i, fields := range []*ast.FieldList{fn.Recv, fn.Type.Params} {
 		for j, field := range fields.List {
 			for _, name := range field.Names {
