@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -180,20 +181,35 @@ func fillQueue(ctx context.Context, s *Scene) error {
 	return nil
 }
 
+// Triggers that make a transaction wait before it locks its key, when it has an id, and at its COMMIT.
+var (
+	waitFirst = []string{
+		"CREATE FUNCTION wait_first() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_current_xact_id(), pg_sleep(random() * 0.02); RETURN NEW; END'",
+		"CREATE TRIGGER wait_first BEFORE INSERT ON total FOR EACH ROW EXECUTE FUNCTION wait_first()",
+	}
+	waitLast = []string{
+		"CREATE FUNCTION wait_last() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(random() * 0.02); RETURN NULL; END'",
+		"CREATE CONSTRAINT TRIGGER wait_last AFTER INSERT ON entry DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait_last()",
+	}
+)
+
+// exec changes the service's database as its owner may.
+func (s *Scene) exec(ctx context.Context, statements ...string) error {
+	for _, q := range statements {
+		if _, err := s.DB.ExecContext(ctx, q); err != nil {
+			return fmt.Errorf("%s: %w", q, err)
+		}
+	}
+	return nil
+}
+
 // slowDown lets every transaction wait before it locks its key, when it has written already, and before it is
 // committed, when its outbox row has its id: as a transaction does that does more. So ids, transactions and commits
 // each come in an order of their own. When the broker has been away for a moment, a page of rows is in none of them.
 func slowDown(ctx context.Context, s *Scene) error {
 	s.Begin()
-	for _, q := range []string{
-		"CREATE FUNCTION wait_first() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_current_xact_id(), pg_sleep(random() * 0.02); RETURN NEW; END'",
-		"CREATE FUNCTION wait_last() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(random() * 0.02); RETURN NULL; END'",
-		"CREATE TRIGGER wait_first BEFORE INSERT ON total FOR EACH ROW EXECUTE FUNCTION wait_first()",
-		"CREATE CONSTRAINT TRIGGER wait_last AFTER INSERT ON entry DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait_last()",
-	} {
-		if _, err := s.DB.ExecContext(ctx, q); err != nil {
-			return fmt.Errorf("%s: %w", q, err)
-		}
+	if err := s.exec(ctx, slices.Concat(waitFirst, waitLast)...); err != nil {
+		return err
 	}
 	var waiting int
 	err := s.Until(ctx, 10*time.Second, "transactions wait", func(ctx context.Context) error {
@@ -265,17 +281,16 @@ func crowded(ctx context.Context, s *Scene) error {
 // refuseCommits lets the server roll back one transaction in five at its COMMIT, as it does for conflicts.
 func refuseCommits(ctx context.Context, s *Scene) error {
 	s.Begin()
-	for _, q := range []string{
+	err := s.exec(ctx,
 		"CREATE SEQUENCE refusals",
 		`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
 			IF random() < 0.2 THEN PERFORM nextval('refusals'); RAISE EXCEPTION USING ERRCODE = '40001', MESSAGE = 'a conflict'; END IF;
 			RETURN NULL;
 		END$$`,
 		"CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON entry DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()",
-	} {
-		if _, err := s.DB.ExecContext(ctx, q); err != nil {
-			return fmt.Errorf("%s: %w", q, err)
-		}
+	)
+	if err != nil {
+		return err
 	}
 	if err := s.Succeed(ctx, 300); err != nil {
 		return err
@@ -287,18 +302,21 @@ func refuseCommits(ctx context.Context, s *Scene) error {
 	if refused > 10 {
 		s.Seen("%d commits were refused", refused)
 	}
-	if _, err := s.DB.ExecContext(ctx, "DROP TRIGGER refuse ON entry"); err != nil {
+	if err := s.exec(ctx, "DROP TRIGGER refuse ON entry"); err != nil {
 		return err
 	}
 	s.Heal()
 	return nil
 }
 
-// loseAnswers is loseCommits for a service that may not say which calls have no known outcome.
+// loseAnswers swallows answers for moments, while some calls are always at their COMMIT.
 func loseAnswers(ctx context.Context, s *Scene) error {
 	wire := s.DB.server.Proxy()
 	s.Begin()
-	for range 10 {
+	if err := s.exec(ctx, waitLast...); err != nil {
+		return err
+	}
+	for range 5 {
 		wire.DropReplies()
 		err := s.For(ctx, 100*time.Millisecond)
 		wire.Heal()
