@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -162,19 +165,31 @@ func unbindFor(calls int) inflict {
 	}
 }
 
-// fillQueue lets the queue take ten messages and no more. What is beyond is nacked, not returned.
+// fillQueue lets the queue take a hundred messages and no more, and nobody empties it. What is beyond is nacked, not
+// returned. RabbitMQ takes messages again when the queue has been emptied; to lift the limit before would not be
+// noticed by channels that are told to stop.
 func fillQueue(ctx context.Context, s *Scene) error {
-	s.broker.tap.Close() // nobody empties it
+	s.broker.tap.Close()
 	s.Begin()
-	_, err := s.Rabbit.Ctl(ctx, "set_policy", "narrow", "^tap", `{"max-length":10,"overflow":"reject-publish"}`, "--apply-to", "queues")
+	_, err := s.Rabbit.Ctl(ctx, "set_policy", "narrow", "^tap", `{"max-length":100,"overflow":"reject-publish"}`, "--apply-to", "queues")
 	if err == nil {
 		err = s.Succeed(ctx, 600)
 	}
+	var open error
+	if s.broker.tap, open = tap.RabbitMQ(ctx, s.Rabbit.URL(), topic, s.broker.hear); open != nil {
+		return errors.Join(err, open)
+	}
+	if err == nil {
+		err = s.Until(ctx, 30*time.Second, "the backlog is gone", func(ctx context.Context) error {
+			n, err := s.Depth(ctx)
+			if err == nil && n > 50 {
+				err = fmt.Errorf("%d events wait", n)
+			}
+			return err
+		})
+	}
 	_, cleared := s.Rabbit.Ctl(ctx, "clear_policy", "narrow")
 	if err = errors.Join(err, cleared); err != nil {
-		return err
-	}
-	if s.broker.tap, err = tap.RabbitMQ(ctx, s.Rabbit.URL(), topic, s.broker.hear); err != nil {
 		return err
 	}
 	s.Heal()
@@ -346,17 +361,55 @@ func forgetCommits(ctx context.Context, s *Scene) error {
 	return killServer(ctx, s)
 }
 
-// killOften kills the database again and again: what is on no disk is so for a millisecond only.
-func killOften(ctx context.Context, s *Scene) error {
+// killOften kills the database again and again while its disk is busy: what is visible and on no disk is so for as long
+// as a flush takes.
+func killOften(ctx context.Context, s *Scene) (err error) {
+	calm := busyDisk(s.DB.server.Dir())
+	defer func() { err = errors.Join(err, calm()) }()
 	for range 5 {
-		if err := killServer(ctx, s); err != nil {
+		if err := s.Succeed(ctx, 100); err != nil {
 			return err
 		}
-		if err := s.Succeed(ctx, 200); err != nil {
+		if err := killServer(ctx, s); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// busyDisk keeps flushing files in dir until it is told to stop.
+func busyDisk(dir string) (calm func() error) {
+	var flushing sync.WaitGroup
+	var errs errorList
+	done := make(chan struct{})
+	for n := range 4 {
+		flushing.Go(func() { errs.add(flush(filepath.Join(dir, fmt.Sprintf("busy%d", n)), done)) })
+	}
+	return func() error {
+		close(done)
+		flushing.Wait()
+		return errs.err()
+	}
+}
+
+// flush writes the file and flushes it again and again.
+func flush(path string, done <-chan struct{}) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	block := make([]byte, 4<<20)
+	for err == nil {
+		select {
+		case <-done:
+			return f.Close()
+		default:
+		}
+		if _, err = f.WriteAt(block, 0); err == nil {
+			err = f.Sync()
+		}
+	}
+	return errors.Join(err, f.Close())
 }
 
 func killServer(ctx context.Context, s *Scene) error {
