@@ -136,11 +136,12 @@ func deleteQueue(ctx context.Context, s *Scene) error {
 	}); err != nil {
 		return err
 	}
-	if err := s.die(ctx); err != nil {
-		return err
+	err := s.die(ctx)
+	reading, again := tap.RabbitMQ(ctx, s.Rabbit.URL(), topic, s.broker.hear) // in any case: other runs need it
+	if again == nil {
+		s.broker.tap = reading
 	}
-	var err error
-	if s.broker.tap, err = tap.RabbitMQ(ctx, s.Rabbit.URL(), topic, s.broker.hear); err != nil {
+	if err = errors.Join(err, again); err != nil {
 		return err
 	}
 	return s.revive(ctx)
