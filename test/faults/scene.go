@@ -67,7 +67,6 @@ type Scene struct {
 type Process struct {
 	*subject.Process
 	Name string
-	env  []string
 
 	mu     sync.Mutex
 	silent bool // it is paused, killed or asked to end: what it says of itself does not count

@@ -539,7 +539,7 @@ func (c *checker) gates() {
 		void("%d calls were made during the fault, want %d", begun, c.expect.During)
 	}
 	for _, bite := range c.expect.Bites {
-		ok := false
+		var ok bool
 		switch bite {
 		case BiteSeen:
 			ok = len(c.windows) > 0
