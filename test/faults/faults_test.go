@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/svcgen/svcgen/test/history"
 	"github.com/svcgen/svcgen/test/rig"
 	"github.com/svcgen/svcgen/test/workload"
 )
@@ -40,13 +41,6 @@ func TestFaults(t *testing.T) {
 	if len(table) == 0 {
 		t.Fatalf("no fault is called %s", *only)
 	}
-	kept := *keep
-	if kept == "" {
-		kept = filepath.Join(os.TempDir(), "svcgen-histories")
-	}
-	if err := os.MkdirAll(kept, 0o755); err != nil {
-		t.Fatal(err)
-	}
 	lab := NewLab(t.TempDir())
 	t.Cleanup(func() {
 		if err := lab.Close(); err != nil {
@@ -58,24 +52,45 @@ func TestFaults(t *testing.T) {
 	t.Logf("servers and builds are there after %v", time.Since(began).Round(time.Second))
 	for _, f := range table {
 		t.Run(f.Name, func(t *testing.T) {
-			n := *seed
-			if n == 0 {
-				n = rand.Uint64()
-			}
-			file := filepath.Join(kept, fmt.Sprintf("%s-%d.jsonl", f.Name, n))
-			v, err := lab.Run(t.Context(), f, n, file)
-			if err != nil {
+			v, file := judged(t, lab, f)
+			t.Logf("%v; again: -fault %s -seed %d", v, f.Name, v.Seed)
+			if err := v.Err(); err != nil {
 				t.Fatalf("%v\nhistory: %s", err, file)
 			}
-			t.Logf("%v; again: -fault %s -seed %d", v, f.Name, n)
-			if err := v.Err(); err != nil {
-				t.Errorf("%v\nhistory: %s", err, file)
-			} else if *keep == "" {
-				if err := os.Remove(file); err != nil {
-					t.Error(err)
-				}
-			}
+			forget(t, file)
 		})
+	}
+}
+
+// judged runs f and returns the verdict, and where the history is.
+func judged(t *testing.T, lab *Lab, f Fault) (*history.Verdict, string) {
+	t.Helper()
+	n := *seed
+	if n == 0 {
+		n = rand.Uint64()
+	}
+	kept := *keep
+	if kept == "" {
+		kept = filepath.Join(os.TempDir(), "svcgen-histories")
+	}
+	if err := os.MkdirAll(kept, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(kept, fmt.Sprintf("%s-%d.jsonl", path.Base(t.Name()), n))
+	v, err := lab.Run(t.Context(), f, n, file)
+	if err != nil {
+		t.Fatalf("%v\nhistory: %s", err, file)
+	}
+	return v, file
+}
+
+// forget removes the history of a run that went as it should.
+func forget(t *testing.T, file string) {
+	t.Helper()
+	if *keep == "" {
+		if err := os.Remove(file); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

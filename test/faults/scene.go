@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,8 +30,11 @@ type Fault struct {
 	Env      []string
 	// SmallDisk gives the database a server of its own, on a disk that can be filled.
 	SmallDisk bool
-	Patches   []subject.Patch
-	Expect    history.Expect
+	Keys      int // of the load; 0: as many as usual. Few keys make transactions and events of one key meet
+	// Patience is how long is waited at the end for what does not come; 0: as long as it may take.
+	Patience time.Duration
+	Patches  []subject.Patch
+	Expect   history.Expect
 	// Inflict does it, and undoes it. It says so by Begin and Heal.
 	Inflict func(ctx context.Context, s *Scene) error
 }
@@ -135,7 +139,7 @@ func (l *Lab) play(ctx context.Context, f Fault, seed uint64, rate int, out io.W
 			return err
 		}
 	}
-	opts := workload.Options{Prefix: s.prefix, Writers: writers, Keys: keys, Rate: rate, Seed: seed, Wait: wait}
+	opts := workload.Options{Prefix: s.prefix, Writers: writers, Keys: cmp.Or(s.Fault.Keys, keys), Rate: rate, Seed: seed, Wait: wait}
 	if s.Load, err = workload.Start(ctx, s.build.tree, s.rec, opts); err != nil {
 		return err
 	}
@@ -447,7 +451,7 @@ func (s *Scene) finish(ctx context.Context) error {
 
 // drained waits until no event waits.
 func (s *Scene) drained(ctx context.Context) error {
-	return s.Until(ctx, drain, "the outbox drains", func(ctx context.Context) error {
+	return s.Until(ctx, cmp.Or(s.Fault.Patience, drain), "the outbox drains", func(ctx context.Context) error {
 		n, err := s.Depth(ctx)
 		if err == nil && n > 0 {
 			err = fmt.Errorf("%d events wait", n)
@@ -466,7 +470,7 @@ func (s *Scene) arrive(ctx context.Context) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		missing = slices.DeleteFunc(missing, func(op string) bool { return s.arrived[op] })
-		if len(missing) > 0 && time.Since(s.lastTap) < quiet {
+		if len(missing) > 0 && time.Since(s.lastTap) < cmp.Or(s.Fault.Patience, quiet) {
 			return fmt.Errorf("%d events are missing", len(missing))
 		}
 		return nil

@@ -127,9 +127,10 @@ func (p Patch) apply(dir string) error {
 	}
 }
 
-// Build compiles the service's command to the file bin.
+// Build compiles the service's command to the file bin. Without paths in what is compiled, trees share what they have
+// in common in the go command's cache.
 func (t *Tree) Build(ctx context.Context, bin string) error {
-	return t.Go(ctx, nil, "build", "-o", bin, "./cmd/"+t.Name)
+	return t.Go(ctx, nil, "build", "-trimpath", "-o", bin, "./cmd/"+t.Name)
 }
 
 // Go runs the go command in the tree, as its user would.
