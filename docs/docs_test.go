@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -76,3 +77,69 @@ func TestLinks(t *testing.T) {
 		t.Errorf("found %d links in %d pages: the pattern no longer finds them", links, len(pages))
 	}
 }
+
+var (
+	row    = regexp.MustCompile(`(?m)^\| (\d+) \|.* \| ([^|]+) \|$`)
+	script = regexp.MustCompile(`^(scenario|script)/\w+$`)
+)
+
+// Each row of docs/regen-scenarios.md names scripts and tests that are there, and each scenario has its row.
+func TestScenariosAreShown(t *testing.T) {
+	text, err := os.ReadFile("regen-scenarios.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := testsBelow(t, "../generator")
+	shown := map[string]bool{}
+	rows := row.FindAllStringSubmatch(string(text), -1)
+	if len(rows) < 42 {
+		t.Fatalf("%d rows", len(rows))
+	}
+	for i, m := range rows {
+		if m[1] != strconv.Itoa(i+1) {
+			t.Errorf("row %s is the %dth", m[1], i+1)
+		}
+		for name := range strings.SplitSeq(m[2], ", ") {
+			shown[name] = true
+			switch {
+			case script.MatchString(name):
+				if _, err := os.Stat("../generator/cli/testdata/" + name + ".txtar"); err != nil {
+					t.Errorf("row %s: %v", m[1], err)
+				}
+			case !tests[name]:
+				t.Errorf("row %s: there is no %s", m[1], name)
+			}
+		}
+	}
+	scripts, err := filepath.Glob("../generator/cli/testdata/scenario/*.txtar")
+	if err != nil || len(scripts) == 0 {
+		t.Fatal("no scenarios", err)
+	}
+	for _, name := range scripts {
+		if name := "scenario/" + strings.TrimSuffix(filepath.Base(name), ".txtar"); !shown[name] {
+			t.Errorf("%s has no row", name)
+		}
+	}
+}
+
+// testsBelow are the tests below a folder, as package.TestName with the folder's name for the package.
+func testsBelow(t *testing.T, root string) map[string]bool {
+	t.Helper()
+	tests := map[string]bool{}
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(name)
+		for _, m := range declared.FindAllStringSubmatch(string(text), -1) {
+			tests[filepath.Base(filepath.Dir(name))+"."+m[1]] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tests
+}
+
+var declared = regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing`)

@@ -73,7 +73,7 @@ func TestVerdict(t *testing.T) {
 		{Case: "1x5", Job: "svcgen new", Samples: []sample{{Wall: 30}}},
 		{Case: "1x5", Job: "buf generate", Samples: []sample{{Wall: 60}}},
 	}}
-	g := goal{limit: 0.4, unit: "×", value: wallRatio("1x5", "svcgen new", "buf generate")}
+	g := ratio("", 0.4, "1x5", "svcgen new", "buf generate")
 	if got, want := g.verdict(b), "0.50×  missed by 25 %"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -81,7 +81,7 @@ func TestVerdict(t *testing.T) {
 	if got, want := g.verdict(b), "0.50×  reached"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	g.value = wallRatio("1x5", "svcgen new", "goctl rpc protoc")
+	g = ratio("", 0.5, "1x5", "svcgen new", "goctl rpc protoc")
 	if got, want := g.verdict(b), "not measured"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

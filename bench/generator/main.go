@@ -1,4 +1,5 @@
-// Command generator measures svcgen beside the tools people would use instead: buf, protoc and goctl.
+// Command generator measures svcgen beside the tools people would use instead: buf, protoc and goctl, and its second runs beside
+// those of gqlgen.
 //
 // It writes protos of several sizes into a temporary folder, builds svcgen, and runs every tool on the same files:
 // interleaved, in an order shuffled anew for each round, so that whatever else the machine does hits all of them.
@@ -50,7 +51,7 @@ func parse(args []string, errOut io.Writer) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("generator", flag.ContinueOnError)
 	flags.SetOutput(errOut)
-	flags.IntVar(&o.rounds, "rounds", 5, "runs of each tool and size; sizes above 1,000 methods take at most 3")
+	flags.IntVar(&o.rounds, "rounds", 5, "runs of each tool and size; at most 3 for 1,000 methods, and 2 for more")
 	flags.Uint64Var(&o.seed, "seed", 1, "of the order of runs")
 	flags.StringVar(&o.cases, "cases", "", "sizes to run, such as 1x5,1x100; all when empty")
 	flags.StringVar(&o.svcgen, "svcgen", "", "binary to measure; built from this module when empty")

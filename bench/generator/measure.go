@@ -58,7 +58,7 @@ func (b *bench) all(ctx context.Context, sizes []size) error {
 	return nil
 }
 
-// one measures every job of s. A first, uncounted run of each warms the page cache and shows what fails.
+// one measures every job of s. Of all but the largest, a first, uncounted run warms the page cache and shows what fails.
 func (b *bench) one(ctx context.Context, s size, order *rand.Rand) error {
 	protos, scratch := filepath.Join(b.work, s.String(), "protos"), filepath.Join(b.work, s.String(), "out")
 	if err := s.writeProtos(protos); err != nil {
@@ -67,13 +67,17 @@ func (b *bench) one(ctx context.Context, s size, order *rand.Rand) error {
 	if err := os.MkdirAll(scratch, 0o755); err != nil {
 		return err
 	}
-	for _, dir := range []string{"kept", "edited"} { // where it fails, the jobs that need them fail too, and say so
-		argv := []string{b.tools.svcgen, "new", "svcgen.yaml", "--out", filepath.Join(scratch, dir)}
+	trees := []string{"kept"}
+	if s.changes() {
+		trees = append(trees, oneComment, oneField)
+	}
+	for _, dir := range trees { // where it fails, the jobs that need them fail too, and say so
+		argv := []string{b.tools.svcgen, "new", "svcgen.yaml", "--out", folder(scratch, dir)}
 		if _, err := (job{name: "svcgen new", argv: argv, dir: protos}).run(ctx); err != nil {
 			_, _ = fmt.Fprintf(b.progress, "%s: %v\n", s, err)
 			continue
 		}
-		t, err := weigh(filepath.Join(scratch, dir))
+		t, err := weigh(folder(scratch, dir))
 		if err != nil {
 			return err
 		}
@@ -84,13 +88,16 @@ func (b *bench) one(ctx context.Context, s size, order *rand.Rand) error {
 	all := make([]*series, len(jobs))
 	for i, j := range jobs {
 		all[i] = &series{Case: s.String(), Methods: s.total(), Job: j.name}
-		if _, err := j.run(ctx); err != nil {
+		if err := j.first(ctx, s.total() <= 1000); err != nil {
 			all[i].Failed = err.Error()
 		}
 	}
 	b.series = append(b.series, all...)
 	rounds := b.rounds
-	if s.total() > 1000 {
+	switch {
+	case s.total() > 1000:
+		rounds = min(rounds, 2)
+	case s.total() > 200:
 		rounds = min(rounds, 3)
 	}
 	for round := range rounds {
@@ -111,6 +118,20 @@ func (b *bench) one(ctx context.Context, s size, order *rand.Rand) error {
 		}
 	}
 	return os.RemoveAll(scratch) // ten thousand methods are a large tree
+}
+
+// first prepares the job, and runs it if it is to be warmed up.
+func (j job) first(ctx context.Context, warm bool) error {
+	if j.prepare != nil {
+		if err := j.prepare(ctx); err != nil {
+			return err
+		}
+	}
+	if !warm {
+		return nil
+	}
+	_, err := j.run(ctx)
+	return err
 }
 
 // run runs the job once.

@@ -23,7 +23,7 @@ func protoPath(i int) string { return fmt.Sprintf("bench/s%03d/v1/s%03d.proto", 
 // writeProtos writes the files of s below dir, and the manifest and configuration each tool wants.
 func (s size) writeProtos(dir string) error {
 	for i := range s.files {
-		err := create(filepath.Join(dir, filepath.FromSlash(protoPath(i))), func(w io.Writer) { s.writeProto(w, i, "") })
+		err := create(filepath.Join(dir, filepath.FromSlash(protoPath(i))), func(w io.Writer) { s.writeProto(w, i, editNothing) })
 		if err != nil {
 			return err
 		}
@@ -54,8 +54,17 @@ func (s size) writeProtos(dir string) error {
 }
 
 // writeProto writes the i-th file: each method has a request and a response of ten fields, with a nested message, lists
-// and a map among them; every fourth method is of each streaming kind. comment makes one version differ from another.
-func (s size) writeProto(w io.Writer, i int, comment string) {
+// and a map among them; every fourth method is of each streaming kind. e makes one version differ from another.
+func (s size) writeProto(w io.Writer, i int, e edit) {
+	comment, field := "", ""
+	switch e {
+	case editNothing:
+	case editComment:
+		comment = " It was edited."
+	case editField:
+		field = " string note = 11;\n"
+	}
+
 	printf(w, "syntax = \"proto3\";\n\npackage bench.s%03d.v1;\n\noption go_package = \"example.com/bench/gen/bench/s%03d/v1;s%03dv1\";\n\n", i, i, i)
 	printf(w, "// S%03dService is one of many.%s\nservice S%03dService {\n", i, comment, i)
 	kinds := [...][2]string{{"", ""}, {"", "stream "}, {"stream ", ""}, {"stream ", "stream "}}
@@ -76,7 +85,8 @@ message M%04dRequest {
 
 message M%04dResponse {
 %s}
-`, m, fmt.Sprintf(fields, "Item"), m, fmt.Sprintf(fields, fmt.Sprintf("M%04dRequest.Item", m)))
+`, m, fmt.Sprintf(fields, "Item")+field, m, fmt.Sprintf(fields, fmt.Sprintf("M%04dRequest.Item", m)))
+		field = ""
 	}
 }
 

@@ -44,9 +44,13 @@ func (b *bench) writeText(out io.Writer) {
 			}
 		}
 	}
-	printf(w, "\ngoal\tat most\tnow\n")
+	printf(w, "\ngoal\tat most\twall, or as it says\tthe ratio in cpu\n")
 	for _, g := range goals {
-		printf(w, "  %s\t%g%s\t%s\n", g.text, g.limit, g.unit, g.verdict(b))
+		printf(w, "  %s\t%g%s\t%s\t%s\n", g.text, g.limit, g.unit, g.verdict(b), g.inCPU(b))
+	}
+	printf(w, "\nbeside others\t\twall\tcpu\n")
+	for _, g := range besides {
+		printf(w, "  %s\t\t%s\t%s\n", g.text, g.verdict(b), g.inCPU(b))
 	}
 	_ = w.Flush() // what it writes to has the error
 }
@@ -70,6 +74,7 @@ func (b *bench) writeJSON(out io.Writer) error {
 		Goal  string   `json:"goal"`
 		Limit float64  `json:"limit"`
 		Value *float64 `json:"value"` // null: not measured
+		CPU   *float64 `json:"cpu,omitempty"`
 	}
 	report := struct {
 		OS      string          `json:"os"`
@@ -85,6 +90,11 @@ func (b *bench) writeJSON(out io.Writer) error {
 		s := standing{Goal: g.text, Limit: g.limit}
 		if v, ok := g.value(b); ok {
 			s.Value = &v
+		}
+		if g.cpu != nil {
+			if v, ok := g.cpu(b); ok {
+				s.CPU = &v
+			}
 		}
 		report.Goals = append(report.Goals, s)
 	}

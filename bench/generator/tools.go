@@ -1,13 +1,19 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 )
 
 // tools are the binaries at hand; an empty path is a tool that is missing.
-type tools struct{ svcgen, buf, protoc, goctl string }
+type tools struct{ svcgen, buf, protoc, goctl, gqlgen string }
 
 // find looks for the peers on PATH. buf and protoc count only together with the two plugins they run.
 func find(svcgen string) tools {
@@ -19,6 +25,7 @@ func find(svcgen string) tools {
 		}
 		return path
 	}
+	t.gqlgen = look("gqlgen")
 	if look("protoc-gen-go") != "" && look("protoc-gen-go-grpc") != "" {
 		t.buf, t.protoc = look("buf"), look("protoc")
 		if t.protoc != "" {
@@ -30,7 +37,7 @@ func find(svcgen string) tools {
 
 func (t tools) missing() []string {
 	var names []string
-	for _, tool := range []struct{ name, path string }{{"buf", t.buf}, {"protoc", t.protoc}, {"goctl", t.goctl}} {
+	for _, tool := range []struct{ name, path string }{{"buf", t.buf}, {"protoc", t.protoc}, {"goctl", t.goctl}, {"gqlgen", t.gqlgen}} {
 		if tool.path == "" {
 			names = append(names, tool.name)
 		}
@@ -38,88 +45,151 @@ func (t tools) missing() []string {
 	return names
 }
 
-// job is one thing a tool does to a workload. before prepares what the run itself must not be charged for.
+// job is one thing a tool does to a workload. prepare and before do what the run itself must not be charged for.
 // A run whose output lacks wants has not done what is measured.
 type job struct {
-	name   string
-	before func() error
-	argv   []string
-	dir    string
-	wants  string
+	name    string
+	prepare func(context.Context) error // once
+	before  func() error
+	argv    []string
+	dir     string
+	wants   string
 }
 
 // jobs lists what is run for s. protos is the folder of its files, scratch one for outputs.
 func (t tools) jobs(s size, protos, scratch string) []job {
-	fresh, kept, edited := filepath.Join(scratch, "new"), filepath.Join(scratch, "kept"), filepath.Join(scratch, "edited")
+	in := func(name string) string { return folder(scratch, name) }
 	jobs := []job{
 		{name: "svcgen version", argv: []string{t.svcgen, "version"}, dir: scratch},
-		{name: "svcgen new", before: remove(fresh), argv: []string{t.svcgen, "new", "svcgen.yaml", "--out", fresh}, dir: protos},
-		{name: "svcgen regen, nothing to do", argv: []string{t.svcgen, "regen"}, dir: kept, wants: "nothing to do"},
+		{name: "svcgen new", before: absent(in("new")), argv: []string{t.svcgen, "new", "svcgen.yaml", "--out", in("new")}, dir: protos},
+		{name: noop, argv: []string{t.svcgen, "regen"}, dir: in("kept"), wants: "nothing to do"},
 	}
-	if s.files > 1 {
-		flip := false // a comment in one proto changes with every run
-		jobs = append(jobs, job{name: "svcgen regen, one proto changed", argv: []string{t.svcgen, "regen"}, dir: edited,
-			before: func() error {
-				flip = !flip
-				comment := " It was edited."
-				if !flip {
-					comment = ""
-				}
-				return s.rewriteFirst(edited, comment)
-			}})
-	}
-	if t.buf != "" {
-		jobs = append(jobs, job{name: "buf version", argv: []string{t.buf, "--version"}, dir: scratch},
-			t.bufJob("buf generate", protos, filepath.Join(scratch, "buf"), "buf.gen.yaml", true))
-		if s.files > 1 {
-			jobs = append(jobs, t.bufJob("buf generate, one request", protos, filepath.Join(scratch, "bufall"), "buf.gen.all.yaml", true))
+	if s.changes() {
+		for name, edit := range map[string]edit{oneComment: editComment, oneField: editField} {
+			jobs = append(jobs, job{name: name, argv: []string{t.svcgen, "regen"}, dir: in(name), before: s.alternate(in(name), edit)})
 		}
-		if s.total() <= 1000 {
-			jobs = append(jobs, t.bufJob("buf generate again", protos, filepath.Join(scratch, "bufagain"), "buf.gen.yaml", false))
-		}
+		slices.SortFunc(jobs, func(a, b job) int { return strings.Compare(a.name, b.name) })
 	}
-	if t.protoc != "" {
-		out := filepath.Join(scratch, "protoc")
-		argv := []string{t.protoc, "-I", ".", "--go_out=" + out, "--go_opt=paths=source_relative", "--go-grpc_out=" + out, "--go-grpc_opt=paths=source_relative"}
-		for i := range s.files {
-			argv = append(argv, protoPath(i))
-		}
-		jobs = append(jobs, job{name: "protoc", before: empty(out), argv: argv, dir: protos})
+	return slices.Concat(jobs, t.bufJobs(s, protos, in), t.protocJobs(s, protos, in), t.goctlJobs(s, protos, in), t.gqlgenJobs(s, in))
+}
+
+// folder is where the job called name works.
+func folder(scratch, name string) string {
+	return filepath.Join(scratch, strings.NewReplacer(" ", "-", ",", "").Replace(name))
+}
+
+func (t tools) bufJobs(s size, protos string, in func(string) string) []job {
+	if t.buf == "" {
+		return nil
 	}
-	if t.goctl != "" && s.files == 1 && s.total() <= 100 { // it takes one file at a time
-		out := filepath.Join(scratch, "goctl")
-		jobs = append(jobs, job{name: "goctl rpc protoc", before: empty(out), dir: protos,
-			argv: []string{t.goctl, "rpc", "protoc", protoPath(0), "-I", ".", "--go_out=" + out, "--go-grpc_out=" + out, "--zrpc_out=" + out}})
+	generate := func(name, config string, before func() error) job {
+		return job{name: name, before: before, argv: []string{t.buf, "generate", "--template", config, "--output", in(name)}, dir: protos}
+	}
+	jobs := []job{
+		{name: "buf version", argv: []string{t.buf, "--version"}, dir: protos},
+		generate("buf generate", "buf.gen.yaml", empty(in("buf generate"))),
+	}
+	if s.files > 1 && s.total() <= 1000 {
+		jobs = append(jobs, generate("buf generate, one request", "buf.gen.all.yaml", empty(in("buf generate, one request"))))
+	}
+	if s.total() <= 1000 { // it does the same whether one file changed, or none
+		jobs = append(jobs, generate("buf generate again", "buf.gen.yaml", nil))
 	}
 	return jobs
 }
 
-func (t tools) bufJob(name, protos, out, config string, clean bool) job {
-	j := job{name: name, argv: []string{t.buf, "generate", "--template", config, "--output", out}, dir: protos}
-	if clean {
-		j.before = empty(out)
+func (t tools) protocJobs(s size, protos string, in func(string) string) []job {
+	if t.protoc == "" {
+		return nil
 	}
-	return j
+	out := in("protoc")
+	argv := []string{t.protoc, "-I", ".", "--go_out=" + out, "--go_opt=paths=source_relative", "--go-grpc_out=" + out, "--go-grpc_opt=paths=source_relative"}
+	for i := range s.files {
+		argv = append(argv, protoPath(i))
+	}
+	return []job{{name: "protoc", before: empty(out), argv: argv, dir: protos}}
 }
 
-// rewriteFirst writes the first proto again, wherever tree keeps it.
-func (s size) rewriteFirst(tree, comment string) error {
-	path := filepath.Join(tree, filepath.FromSlash(protoPath(0)))
-	f, err := os.Create(path)
+// goctlJobs take one file, as goctl does: of many, the one that changed.
+func (t tools) goctlJobs(s size, protos string, in func(string) string) []job {
+	if t.goctl == "" || s.methods > 100 || s.total() > 1000 {
+		return nil
+	}
+	generate := func(name string, before func() error) job {
+		out := in(name)
+		return job{name: name, before: before, dir: protos,
+			argv: []string{t.goctl, "rpc", "protoc", protoPath(0), "-I", ".", "--go_out=" + out, "--go-grpc_out=" + out, "--zrpc_out=" + out}}
+	}
+	again := generate("goctl rpc protoc again, one file", present(in("goctl rpc protoc again, one file")))
+	if s.files > 1 {
+		return []job{again}
+	}
+	return []job{generate("goctl rpc protoc", empty(in("goctl rpc protoc"))), again}
+}
+
+// gqlgenJobs are the second runs of gqlgen, which makes a service from GraphQL: as many mutations, in as many files.
+func (t tools) gqlgenJobs(s size, in func(string) string) []job {
+	if t.gqlgen == "" || s.total() < 100 || s.total() > 200 { // a thousand mutations take it a minute
+		return nil
+	}
+	dir := in("gqlgen")
+	jobs := []job{{name: "gqlgen generate again", prepare: func(ctx context.Context) error { return s.gqlgenProject(ctx, t.gqlgen, dir) },
+		argv: []string{t.gqlgen, "generate"}, dir: dir}}
+	if s.files > 1 {
+		flip := false
+		jobs = append(jobs, job{name: "gqlgen generate, one file changed", argv: []string{t.gqlgen, "generate"}, dir: dir, before: func() error {
+			flip = !flip
+			return s.writeGraphQL(dir, 0, flip)
+		}})
+	}
+	return jobs
+}
+
+// changes reports whether one of several protos is changed in turn: not of thousands of methods, which would take long.
+func (s size) changes() bool { return s.files > 1 && s.total() <= 1000 }
+
+// edit is a change of one proto.
+type edit int
+
+const (
+	editNothing edit = iota
+	editComment
+	editField
+)
+
+// alternate changes the first proto of a tree, and back with the next run.
+func (s size) alternate(tree string, e edit) func() error {
+	now := editNothing
+	return func() error {
+		if now = e - now; now != editNothing {
+			now = e
+		}
+		return create(filepath.Join(tree, filepath.FromSlash(protoPath(0))), func(w io.Writer) { s.writeProto(w, 0, now) })
+	}
+}
+
+// aside moves what is at dir out of the way. It is removed at the end: on some file systems, making files soon after
+// many were removed takes several times as long.
+func aside(dir string) error {
+	trash := filepath.Join(filepath.Dir(dir), "aside")
+	if err := os.MkdirAll(trash, 0o755); err != nil {
+		return err
+	}
+	to, err := os.MkdirTemp(trash, "")
 	if err != nil {
 		return err
 	}
-	s.writeProto(f, 0, comment)
-	return f.Close()
+	err = os.Rename(dir, filepath.Join(to, "was"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
-func remove(dir string) func() error { return func() error { return os.RemoveAll(dir) } }
+func absent(dir string) func() error { return func() error { return aside(dir) } }
+
+func present(dir string) func() error { return func() error { return os.MkdirAll(dir, 0o755) } }
 
 func empty(dir string) func() error {
-	return func() error {
-		if err := os.RemoveAll(dir); err != nil {
-			return err
-		}
-		return os.MkdirAll(dir, 0o755)
-	}
+	return func() error { return errors.Join(aside(dir), os.MkdirAll(dir, 0o755)) }
 }

@@ -16,8 +16,19 @@ var update = flag.Bool("update", false, "rewrite the expected output in the scri
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"svcgen": func() { os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+		"svcgen":       func() { os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+		"svcgen-1.1.0": released("v1.1.0"),
+		"svcgen-1.2.0": released("v1.2.0"),
+		"svcgen-1.3.0": released("v1.3.0"),
 	})
+}
+
+// released is svcgen as the linker would make it for a release.
+func released(version string) func() {
+	return func() {
+		release = version
+		os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
 }
 
 // TestScripts runs the scripts that specify the command: what is typed, what is printed, what is on disk after it.
@@ -31,12 +42,17 @@ func TestScripts(t *testing.T) {
 			env.Setenv("NO_COLOR", "1")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status":  status,
-			"replace": replace,
-			"snap":    snap,
-		},
+		Cmds: commands,
 	})
+}
+
+// commands are what the scripts have beside the commands of testscript.
+var commands = map[string]func(*testscript.TestScript, bool, []string){
+	"status":  status,
+	"replace": replace,
+	"snap":    snap,
+	"regen":   regen,
+	"builds":  builds,
 }
 
 // status checks the exit code of a command: status 2 svcgen new.

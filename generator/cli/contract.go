@@ -68,7 +68,7 @@ func (p promised) evolution(renames []string) (evolve.Plan, error) {
 	for _, text := range renames {
 		r, err := evolve.ParseRename(text)
 		if err != nil {
-			return evolve.Plan{}, usage(err.Error(), "write --rename OrderService.Place=Submit, or --rename OrderService.Place=CartService.Place")
+			return evolve.Plan{}, usage(err.Error(), "write --rename OrderService.Place=Submit, --rename OrderService.Place=CartService.Place or, for a whole service, --rename OrderService=ShopService")
 		}
 		list = append(list, r)
 	}

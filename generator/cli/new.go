@@ -218,7 +218,7 @@ func firstCall(s *ir.Service) (method, request string, ok bool) {
 				continue
 			}
 			first, ok = m, true
-			method = served.GoName + "/" + m.Proto[strings.LastIndexByte(m.Proto, '.')+1:]
+			method = m.Call
 		}
 	}
 	return method, sampleRequest(s, first), ok

@@ -54,7 +54,7 @@ FOLDER/... means every service in and below the folder.`,
 	f.maxProto.flag(cmd)
 	flags.BoolVar(&f.overwrite, "overwrite", false, "replace files of svcgen's that were changed by hand; the changes are saved under .svcgen/rescued")
 	flags.BoolVar(&f.breaking, "allow-breaking", false, "go on when a published event changes in a way its consumers cannot read")
-	flags.StringArrayVar(&f.renames, "rename", nil, "a method that has another name now, `SERVICE.OLD=NEW` or SERVICE.OLD=OTHER.NEW: your code follows; may be repeated")
+	flags.StringArrayVar(&f.renames, "rename", nil, "what has another name now, `SERVICE.OLD=NEW`, SERVICE.OLD=OTHER.NEW or SERVICE=OTHER: your code follows; may be repeated")
 	return cmd
 }
 

@@ -1,12 +1,13 @@
 package cli
 
 import (
-	"fmt"
+	"encoding/json"
 	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/types/descriptorpb"
 
+	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/ir"
 	"github.com/svcgen/svcgen/generator/naming"
 )
@@ -20,7 +21,11 @@ func sampleRequest(s *ir.Service, m ir.Method) string {
 			field.GetLabel() == descriptorpb.FieldDescriptorProto_LABEL_REPEATED {
 			continue
 		}
-		value := fmt.Sprintf(`{"%s":"%s-1"}`, field.GetJsonName(), strings.ToLower(field.GetName()[:1]))
+		object, err := json.Marshal(map[string]string{field.GetJsonName(): strings.ToLower(field.GetName()[:1]) + "-1"})
+		if err != nil {
+			continue // a map of strings has a JSON form
+		}
+		value := diag.Escape(string(object)) // a json_name may be any text
 		if len(m.Emits) > 0 && m.Emits[0].Event.KeyExpr == "ev.Get"+naming.Camel(field.GetName())+"()" {
 			return value
 		}

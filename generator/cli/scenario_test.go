@@ -45,13 +45,7 @@ func TestScenarios(t *testing.T) {
 			}
 			return false, fmt.Errorf("no condition %q", name)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status":  status,
-			"replace": replace,
-			"snap":    snap,
-			"regen":   regen,
-			"builds":  builds,
-		},
+		Cmds: commands,
 	})
 }
 
@@ -168,30 +162,39 @@ func usersFiles(dir string, all bool) (map[string]usersFile, error) {
 	return files, errors.Join(err, tree.Close())
 }
 
-// lostTokens are the tokens of before that are not in after, or not in their order. A file that is gone is looked for
-// among those that are new.
+// lostTokens are the tokens of before that are not in after, or not in their order.
 func lostTokens(before, after map[string]usersFile) []string {
-	var all []string
+	var all [][]string
 	for _, name := range slices.Sorted(maps.Keys(before)) {
-		was := before[name]
-		own := tokens(name, was.content)
-		if was.base != nil { // what svcgen put there it may take away
-			own = missing(own, missing(own, tokens(name, was.base)))
-		}
-		lost := missing(own, tokens(name, after[name].content))
-		if _, stays := after[name]; !stays {
-			for _, to := range slices.Sorted(maps.Keys(after)) {
-				if _, old := before[to]; old {
-					continue
-				}
-				if l := missing(own, tokens(to, after[to].content)); len(l) < len(lost) {
-					lost = l
-				}
-			}
-		}
-		all = append(all, lost...)
+		all = append(all, lostOf(name, before[name], heir(name, before, after), after))
 	}
-	return all
+	return slices.Concat(all...)
+}
+
+// lostOf are the tokens of the file at name that the one at heir has not.
+func lostOf(name string, was usersFile, heir string, after map[string]usersFile) []string {
+	own := tokens(name, was.content)
+	if was.base != nil { // what svcgen put there it may take away
+		own = missing(own, tokens(name, was.base))
+	}
+	return missing(own, tokens(heir, after[heir].content))
+}
+
+// heir is where the file at name is afterwards. One that is gone is looked for among those that are new.
+func heir(name string, before, after map[string]usersFile) string {
+	if _, stays := after[name]; stays {
+		return name
+	}
+	best, least := name, len(tokens(name, before[name].content))
+	for _, to := range slices.Sorted(maps.Keys(after)) {
+		if _, old := before[to]; old {
+			continue
+		}
+		if n := len(lostOf(name, before[name], to, after)); n < least {
+			best, least = to, n
+		}
+	}
+	return best
 }
 
 // missing are the elements of a that b has not, in the order they have in a.
@@ -235,7 +238,7 @@ func tokens(name string, content []byte) []string {
 func usersDiff(before, after map[string]usersFile) string {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(before)) {
-		b.WriteString(merge.Unified(name, before[name].content, after[name].content))
+		b.WriteString(merge.Unified(name, before[name].content, after[heir(name, before, after)].content))
 	}
 	return b.String()
 }
@@ -264,7 +267,8 @@ func builds(ts *testscript.TestScript, _ bool, args []string) {
 			got = append(got, m[1])
 		}
 	}
-	if err == nil || !slices.Equal(got, args[1:]) {
+	slices.Sort(got)
+	if err == nil || !slices.Equal(got, slices.Sorted(slices.Values(args[1:]))) {
 		ts.Fatalf("broken: %v\nwant: %v\n%s", got, args[1:], out)
 	}
 }

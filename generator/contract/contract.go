@@ -21,6 +21,7 @@ const (
 
 // Contract is what one state of a service promises.
 type Contract struct {
+	Module   string    `json:"module"`
 	Folder   string    `json:"folder"`  // of the user's package, internal/orders
 	Package  string    `json:"package"` // its package clause
 	Services []Service `json:"services"`
@@ -68,7 +69,7 @@ type Package struct {
 
 // Of is the contract of s.
 func Of(s *ir.Service) Contract {
-	c := Contract{Folder: "internal/" + s.Package, Package: s.Package}
+	c := Contract{Module: s.Module, Folder: "internal/" + s.Package, Package: s.Package}
 	for _, served := range s.RPC {
 		service := Service{Proto: served.Proto, Type: served.Type}
 		for _, m := range served.Methods {

@@ -7,10 +7,12 @@ package evolve
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/svcgen/svcgen/generator/contract"
 	"github.com/svcgen/svcgen/generator/goedit"
 	"github.com/svcgen/svcgen/generator/ir"
+	"github.com/svcgen/svcgen/generator/naming"
 )
 
 // Decl is a method of a type of the user's package.
@@ -28,6 +30,12 @@ type Plan struct {
 	gone     []gone
 	renames  []Rename
 	declared map[Decl]bool // all methods of the new contract
+
+	module    string
+	oldModule string // of the last contract; empty where that did not say
+	oldFolder string
+	generated []string          // import paths of messages
+	goNames   map[string]string // the names of services in generated code, by their types in the user's
 }
 
 type move struct{ from, to string }
@@ -49,6 +57,14 @@ func Compare(old *contract.Contract, now contract.Contract, renames []Rename) (P
 		Folder: now.Folder, Package: now.Package, renames: renames,
 		changed: map[Decl]signature{}, added: map[Decl]signature{}, declared: map[Decl]bool{},
 	}
+	p.services(old, now)
+	if old != nil {
+		p.oldModule, p.oldFolder = old.Module, old.Folder
+	}
+	if err := p.checkRenames(); err != nil {
+		return Plan{}, err
+	}
+	old = rebased(renamed(old, renames), now.Module)
 	from := map[Decl]Decl{} // where a renamed method comes from
 	for _, r := range renames {
 		from[r.To] = r.From
@@ -56,7 +72,6 @@ func Compare(old *contract.Contract, now contract.Contract, renames []Rename) (P
 	for _, s := range now.Services {
 		for _, m := range s.Methods {
 			decl := Decl{s.Type, m.Name}
-			p.declared[decl] = true
 			source, renamed := from[decl]
 			if !renamed {
 				source = decl
@@ -76,14 +91,57 @@ func Compare(old *contract.Contract, now contract.Contract, renames []Rename) (P
 			}
 		}
 	}
-	if err := p.checkRenames(); err != nil {
-		return Plan{}, err
-	}
 	if old != nil {
 		p.moved = moves(*old, now)
 		p.lose(*old, now)
 	}
 	return p, nil
+}
+
+// rebased is the contract c with the path that its module has now.
+func rebased(c *contract.Contract, module string) *contract.Contract {
+	if c == nil || c.Module == "" || c.Module == module {
+		return c
+	}
+	follow := func(importPath string) string {
+		if rest, ours := strings.CutPrefix(importPath, c.Module+"/"); ours {
+			return module + "/" + rest
+		}
+		return importPath
+	}
+	now := *c
+	now.Services, now.Messages = slices.Clone(c.Services), slices.Clone(c.Messages)
+	for i := range now.Messages {
+		now.Messages[i].Path = follow(now.Messages[i].Path)
+	}
+	for i := range now.Services {
+		methods := slices.Clone(now.Services[i].Methods)
+		for j := range methods {
+			methods[j].In.Path, methods[j].Out.Path = follow(methods[j].In.Path), follow(methods[j].Out.Path)
+		}
+		now.Services[i].Methods = methods
+	}
+	return &now
+}
+
+// services notes what the contracts say of the names of services.
+func (p *Plan) services(old *contract.Contract, now contract.Contract) {
+	for _, m := range now.Messages {
+		p.generated = append(p.generated, m.Path)
+	}
+	p.module, p.goNames = now.Module, map[string]string{}
+	all := now.Services
+	for _, s := range now.Services {
+		for _, m := range s.Methods {
+			p.declared[Decl{s.Type, m.Name}] = true
+		}
+	}
+	if old != nil {
+		all = append(slices.Clone(old.Services), all...)
+	}
+	for _, s := range all {
+		p.goNames[s.Type] = naming.Camel(s.Proto[strings.LastIndexByte(s.Proto, '.')+1:])
+	}
 }
 
 // Changed reports whether the method has another signature than the last contract gave it.
@@ -162,11 +220,22 @@ func (p *Plan) lose(old, now contract.Contract) {
 			continue
 		}
 		g := gone{decl: l.decl}
+		if i := slices.IndexFunc(old.Services, func(s contract.Service) bool { return s.Type == l.decl.Type }); !serves(now, l.decl.Type) {
+			if to, ok := successor(old.Services[i], old, now); ok {
+				g.hint = fmt.Sprintf("if %s is %s now, svcgen regen --rename %s takes your code there", l.decl.Type, to, Rename{Decl{Type: l.decl.Type}, Decl{Type: to}})
+				p.gone = append(p.gone, g)
+				continue
+			}
+		}
 		if to := alike(added, l.method); len(to) == 1 && len(alike(lost, l.method)) == 1 {
 			g.hint = fmt.Sprintf("if it is %s now, svcgen regen --rename %s takes your code there", to[0].decl, Rename{l.decl, to[0].decl})
 		}
 		p.gone = append(p.gone, g)
 	}
+}
+
+func serves(c contract.Contract, typ string) bool {
+	return slices.ContainsFunc(c.Services, func(s contract.Service) bool { return s.Type == typ })
 }
 
 // signatureOf is the signature of a method of a service.
@@ -196,13 +265,23 @@ func goType(t contract.Type) goedit.Type {
 
 // Empty reports whether there is nothing to edit and nothing to say.
 func (p Plan) Empty() bool {
-	return len(p.moved) == 0 && len(p.changed) == 0 && len(p.added) == 0 && len(p.gone) == 0 && len(p.renames) == 0
+	return !p.rebases() && p.oldFolder == p.Folder && len(p.moved) == 0 && len(p.changed) == 0 && len(p.added) == 0 && len(p.gone) == 0 && len(p.renames) == 0
 }
 
-// Everywhere reports whether files outside of the user's package may need an edit.
-func (p Plan) Everywhere() bool { return len(p.moved) > 0 }
+// rebases reports whether the module has another path.
+func (p Plan) rebases() bool { return p.oldModule != "" && p.oldModule != p.module }
 
-// Awaited reports whether the user's own method becomes d, so that a stub for it has to go.
+// Everywhere reports whether files outside of the user's package may need an edit.
+func (p Plan) Everywhere() bool {
+	return p.rebases() || len(p.moved) > 0 || slices.ContainsFunc(p.renames, Rename.ofService)
+}
+
+// Follows reports whether the user's own method may become d.
+func (p Plan) Follows(d Decl) bool {
+	return slices.ContainsFunc(p.renames, func(r Rename) bool { return r.To == d || r.ofService() && r.To.Type == d.Type })
+}
+
+// Awaited reports whether the user's own method, or type, becomes d, so that a stub for it has to go.
 func (p Plan) Awaited(d Decl) bool {
 	return slices.ContainsFunc(p.renames, func(r Rename) bool { return r.To == d })
 }

@@ -43,7 +43,7 @@ type note struct {
 // Edit makes the edits in files, which are keyed by path. An error is a diag.List: nothing is to be written then.
 func (p Plan) Edit(files map[string][]byte) (Result, error) {
 	e := &editor{plan: p, files: maps.Clone(files), was: files, moved: map[string]string{}}
-	for _, step := range []func() error{e.imports, e.rename, e.park, e.retype, e.meet, e.report} {
+	for _, step := range []func() error{e.imports, e.renameServices, e.rename, e.park, e.retype, e.meet, e.report} {
 		if err := step(); err != nil {
 			return Result{}, err
 		}
@@ -53,6 +53,9 @@ func (p Plan) Edit(files map[string][]byte) (Result, error) {
 
 // imports follows the packages that moved, in every file.
 func (e *editor) imports() error {
+	if err := e.rebase(); err != nil {
+		return err
+	}
 	for _, m := range e.plan.moved {
 		for _, name := range slices.Sorted(maps.Keys(e.files)) {
 			src := e.files[name]
@@ -75,6 +78,29 @@ func (e *editor) imports() error {
 	return nil
 }
 
+// rebase follows the module to its new path, in every file.
+func (e *editor) rebase() error {
+	if !e.plan.rebases() {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.files)) {
+		if !bytes.Contains(e.files[name], []byte(`"`+e.plan.oldModule)) {
+			continue
+		}
+		f, errs := goedit.ParseFile(name, e.files[name])
+		if errs != nil {
+			return errs
+		}
+		edits := f.RebaseImports(e.plan.oldModule, e.plan.module)
+		if len(edits) == 0 {
+			continue
+		}
+		e.files[name] = goedit.Apply(e.files[name], edits)
+		e.notes = append(e.notes, note{file: name, pos: f.Pos(edits[0].Start), message: fmt.Sprintf("%s is %s now; the imports follow", e.plan.oldModule, e.plan.module)})
+	}
+	return nil
+}
+
 // pkg is the user's package as edited so far.
 func (e *editor) pkg() (*goedit.Package, error) {
 	folder := map[string][]byte{}
@@ -89,6 +115,9 @@ func (e *editor) pkg() (*goedit.Package, error) {
 
 func (e *editor) rename() error {
 	for _, r := range e.plan.renames {
+		if r.ofService() {
+			continue
+		}
 		pkg, err := e.pkg()
 		if err != nil {
 			return err
@@ -142,7 +171,7 @@ func (e *editor) moveFile(found []goedit.Method, r Rename) error {
 			if errs != nil {
 				return errs
 			}
-			e.files[from] = goedit.Apply(src, f.RenameTest(r.From.Method, r.To.Method, "Test"+r.From.Type+"_"+r.From.Method, "Test"+r.To.Type+"_"+r.To.Method))
+			e.files[from] = goedit.Apply(src, f.RenameTest(r.From.Type, r.From.Method, r.To.Type, r.To.Method))
 		}
 		if from != to {
 			e.moved[from] = to
@@ -291,6 +320,10 @@ func sorted(decls map[Decl]signature) []Decl {
 
 // report points to what is no longer in the proto.
 func (e *editor) report() error {
+	if old := e.plan.oldFolder; old != "" && old != e.plan.Folder {
+		e.notes = append(e.notes, note{pos: diag.Pos{File: old}, message: fmt.Sprintf(
+			"the service is called %s now, and its code is in %s: what you wrote here is served no more, move it there", e.plan.Package, e.plan.Folder)})
+	}
 	if len(e.plan.gone) == 0 {
 		return nil
 	}

@@ -3,25 +3,35 @@ package evolve
 import (
 	"fmt"
 	"go/token"
+	"path"
+	"slices"
 	"strings"
 
 	"github.com/svcgen/svcgen/generator/diag"
+	"github.com/svcgen/svcgen/generator/naming"
 )
 
-// Rename is what the user says of a method: it is another one now, of the same service or of another.
+// Rename is what the user says of a method: it is another one now, of the same service or of another. Without methods
+// it is said of a whole service.
 type Rename struct{ From, To Decl }
 
 // String is how a rename is written on the command line.
 func (r Rename) String() string {
-	if r.From.Type == r.To.Type {
+	switch {
+	case r.ofService():
+		return r.From.Type + "=" + r.To.Type
+	case r.From.Type == r.To.Type:
 		return r.From.String() + "=" + r.To.Method
 	}
 	return r.From.String() + "=" + r.To.String()
 }
 
-// ParseRename reads Service.Old=New, or Service.Old=Other.New.
+// ParseRename reads Service.Old=New, Service.Old=Other.New or Service=Other.
 func ParseRename(s string) (Rename, error) {
 	from, to, ok := strings.Cut(s, "=")
+	if ok && token.IsIdentifier(from) && token.IsIdentifier(to) && from != to {
+		return Rename{From: Decl{Type: from}, To: Decl{Type: to}}, nil
+	}
 	typ, method, dotted := strings.Cut(from, ".")
 	r := Rename{From: Decl{typ, method}, To: Decl{typ, to}}
 	if typ, method, moved := strings.Cut(to, "."); moved {
@@ -36,12 +46,26 @@ func ParseRename(s string) (Rename, error) {
 	return r, nil
 }
 
+// Moves reports whether name may be the file or the test of a method that has another name now, and so goes with it.
+func (p Plan) Moves(name string) bool {
+	return slices.ContainsFunc(p.renames, func(r Rename) bool {
+		method := naming.Snake(r.From.Method)
+		stem := strings.TrimSuffix(strings.TrimSuffix(path.Base(name), ".go"), "_test")
+		return !r.ofService() && path.Dir(name) == p.Folder && (stem == method || stem == naming.Snake(r.From.Type)+"_"+method)
+	})
+}
+
 // checkRenames refuses what cannot be meant: a rename of a method that is still there, or to one that is not.
 func (p *Plan) checkRenames() error {
 	var errs diag.List
 	seen := map[Decl]bool{}
 	for _, r := range p.renames {
 		switch {
+		case r.ofService() && len(p.methods(r.From.Type)) > 0:
+			errs.Add(diag.Pos{}, "", "--rename %s: %s is in the proto still", r, r.From.Type)
+		case r.ofService() && len(p.methods(r.To.Type)) == 0:
+			errs.Add(diag.Pos{}, "rename it in the proto first", "--rename %s: %s is not in the proto, or has no methods", r, r.To.Type)
+		case r.ofService():
 		case p.declared[r.From]:
 			errs.Add(diag.Pos{}, "", "--rename %s: %s is in the proto still", r, r.From)
 		case !p.declared[r.To]:

@@ -138,6 +138,18 @@ func (f *File) ReplaceImport(from, to string) []Edit {
 	return edits
 }
 
+// RebaseImports returns the edits that make f import from module to what it imports from module from.
+func (f *File) RebaseImports(from, to string) []Edit {
+	var edits []Edit
+	for _, spec := range f.ast.Imports {
+		rest, ours := strings.CutPrefix(importPath(spec), from)
+		if ours && (rest == "" || rest[0] == '/') {
+			edits = append(edits, f.ReplaceImport(from+rest, to+rest)...)
+		}
+	}
+	return edits
+}
+
 // flatten lists the type of every parameter; parameters that share a type share its expression.
 func flatten(list *ast.FieldList) []ast.Expr {
 	if list == nil {
@@ -316,37 +328,60 @@ func (im *imports) edits() []Edit {
 	if strings.Contains(string(f.Src), "\r\n") {
 		eol = "\r\n"
 	}
-	var text strings.Builder
-	write := func(prefix string) {
-		for _, t := range im.added {
-			text.WriteString(eol + prefix + t.Alias + " " + strconv.Quote(t.Path))
-		}
-	}
 	for _, d := range f.ast.Decls {
 		gen, ok := d.(*ast.GenDecl)
 		if !ok || gen.Tok != token.IMPORT || len(gen.Specs) == 0 || importsC(gen) {
 			continue
 		}
 		last := gen.Specs[len(gen.Specs)-1]
-		at := f.lineEnd(f.offset(last.End()))
-		if !gen.Lparen.IsValid() {
-			write("import ")
-			return []Edit{{at, at, text.String()}}
+		prefix := "import "
+		if gen.Lparen.IsValid() {
+			prefix = ""
 		}
-		if f.offset(gen.Rparen) < at { // import ("a") on one line
-			at = f.offset(last.End())
-			for _, t := range im.added {
-				text.WriteString("; " + t.Alias + " " + strconv.Quote(t.Path))
-			}
-			return []Edit{{at, at, text.String()}}
+		at, free := f.behind(last.End(), gen.Rparen)
+		if !free {
+			return []Edit{{at, at, im.text("; " + prefix)}}
 		}
-		write(f.indent(f.offset(last.Pos())))
-		return []Edit{{at, at, text.String()}}
+		if gen.Lparen.IsValid() {
+			prefix = f.indent(f.offset(last.Pos()))
+		}
+		return []Edit{{at, at, im.text(eol + prefix)}}
 	}
-	at := f.lineEnd(f.offset(f.ast.Name.End()))
-	text.WriteString(eol)
-	write("import ")
-	return []Edit{{at, at, text.String()}}
+	at, free := f.behind(f.ast.Name.End(), token.NoPos)
+	if !free {
+		return []Edit{{at, at, im.text("; import ")}}
+	}
+	return []Edit{{at, at, eol + im.text(eol+"import ")}}
+}
+
+// text is the missing imports, each behind prefix.
+func (im *imports) text(prefix string) string {
+	var b strings.Builder
+	for _, t := range im.added {
+		b.WriteString(prefix + t.Alias + " " + strconv.Quote(t.Path))
+	}
+	return b.String()
+}
+
+// behind is where to go on after pos: at the end of its line, or right there where the line is not free: it holds the
+// parenthesis that closes, another declaration or the beginning of a comment that goes on.
+func (f *File) behind(pos, closing token.Pos) (at int, free bool) {
+	at = f.offset(pos)
+	end := f.lineEnd(at)
+	within := func(p token.Pos) bool { return p.IsValid() && at <= f.offset(p) && f.offset(p) < end }
+	taken := within(closing)
+	for _, d := range f.ast.Decls {
+		taken = taken || within(d.Pos())
+	}
+	for _, group := range f.ast.Comments {
+		for _, c := range group.List {
+			taken = taken || within(c.Pos()) && f.offset(c.End()) > end
+		}
+	}
+	if taken {
+		return at, false
+	}
+	return end, true
 }
 
 func importsC(gen *ast.GenDecl) bool {
@@ -380,19 +415,30 @@ func (f *File) indent(at int) string {
 	return string(f.Src[start:end])
 }
 
-// RenameTest returns the edits that let a test of a method follow it: calls x.old become x.to, and a function
-// oldTest becomes toTest.
-func (f *File) RenameTest(old, to, oldTest, toTest string) []Edit {
+// RenameTest returns the edits that let the test of a method follow it to another name or type: calls x.Old become
+// x.New, New<Type>(…).Old is made by the new type's, and the function Test<Type>_Old is called after it.
+func (f *File) RenameTest(fromType, from, toType, to string) []Edit {
 	var edits []Edit
+	rename := func(id *ast.Ident, name string) {
+		if id.Name != name {
+			edits = append(edits, Edit{f.offset(id.Pos()), f.offset(id.End()), name})
+		}
+	}
 	ast.Inspect(f.ast, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.SelectorExpr:
-			if n.Sel.Name == old {
-				edits = append(edits, Edit{f.offset(n.Sel.Pos()), f.offset(n.Sel.End()), to})
+			if n.Sel.Name != from {
+				return true
+			}
+			rename(n.Sel, to)
+			if call, ok := n.X.(*ast.CallExpr); ok {
+				if made, ok := call.Fun.(*ast.Ident); ok && made.Name == "New"+fromType {
+					rename(made, "New"+toType)
+				}
 			}
 		case *ast.FuncDecl:
-			if n.Recv == nil && n.Name.Name == oldTest {
-				edits = append(edits, Edit{f.offset(n.Name.Pos()), f.offset(n.Name.End()), toTest})
+			if n.Recv == nil && n.Name.Name == "Test"+fromType+"_"+from {
+				rename(n.Name, "Test"+toType+"_"+to)
 			}
 		}
 		return true

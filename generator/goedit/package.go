@@ -1,9 +1,10 @@
 // Package goedit finds declarations in a user's Go files and edits them byte by byte. What it does not edit
-// stays as it is: comments, line endings, odd formatting. It never prints a syntax tree back, never resolves
-// types, and ignores build constraints: a method behind a build tag exists.
+// stays as it is: comments, line endings, odd formatting. It never prints a syntax tree back, knows nothing of other
+// packages, and ignores build constraints: a method behind a build tag exists.
 package goedit
 
 import (
+	"bytes"
 	"errors"
 	"go/ast"
 	"go/parser"
@@ -64,7 +65,10 @@ func ParseFile(path string, src []byte) (*File, diag.List) {
 }
 
 func parse(path string, src []byte) (*File, *diag.Diagnostic) {
-	fset := token.NewFileSet()
+	return parseIn(token.NewFileSet(), path, src)
+}
+
+func parseIn(fset *token.FileSet, path string, src []byte) (*File, *diag.Diagnostic) {
 	tree, err := parser.ParseFile(fset, path, src, parser.ParseComments|parser.SkipObjectResolution)
 	if err == nil {
 		return &File{Path: path, Src: src, fset: fset, ast: tree}, nil
@@ -72,7 +76,9 @@ func parse(path string, src []byte) (*File, *diag.Diagnostic) {
 	d := &diag.Diagnostic{Pos: diag.Pos{File: path, Line: 1, Col: 1}, Message: err.Error()}
 	var list scanner.ErrorList
 	if errors.As(err, &list) && len(list) > 0 {
-		d.Pos.Line, d.Pos.Col, d.Message = list[0].Pos.Line, column(src, list[0].Pos), list[0].Msg
+		// What is missing at the end of a file is missing on its last line, not on the empty one behind it.
+		d.Pos.Line, d.Pos.Col = lineCol(src, min(list[0].Pos.Offset, len(bytes.TrimRight(src, "\r\n"))))
+		d.Message = list[0].Msg
 	}
 	d.Hint = "svcgen changes nothing while a file of this package does not parse"
 	if line := ConflictMarker(src); line > 0 {
@@ -207,25 +213,38 @@ func (p *Package) HasType(name string) bool {
 	return slices.ContainsFunc(p.files, func(f *File) bool { return len(f.types(name)) > 0 })
 }
 
+// TypePos is where the package declares a type of that name.
+func (p *Package) TypePos(name string) (pos diag.Pos, ok bool) {
+	for _, f := range p.files {
+		for _, spec := range f.types(name) {
+			return f.pos(spec.Name.Pos()), true
+		}
+	}
+	return diag.Pos{}, false
+}
+
 // HasFunc reports whether the package declares a function of that name.
 func (p *Package) HasFunc(name string) bool { return len(p.Methods("", name)) > 0 }
 
-// Declares are the names of the types, functions and methods that the file declares.
-func (f *File) Declares() []string {
-	var names []string
+// Declared is a type, a function or, with the type of its receiver, a method.
+type Declared struct{ Recv, Name string }
+
+// Declares are the types, functions and methods of the file.
+func (f *File) Declares() []Declared {
+	var list []Declared
 	for _, d := range f.ast.Decls {
 		switch d := d.(type) {
 		case *ast.FuncDecl:
-			names = append(names, d.Name.Name)
+			list = append(list, Declared{receiver(d), d.Name.Name})
 		case *ast.GenDecl:
 			for _, s := range d.Specs {
 				if spec, ok := s.(*ast.TypeSpec); ok {
-					names = append(names, spec.Name.Name)
+					list = append(list, Declared{"", spec.Name.Name})
 				}
 			}
 		}
 	}
-	return names
+	return list
 }
 
 // Mentions reports whether the name occurs in the file, whatever it stands for there.
@@ -274,16 +293,22 @@ func typeName(t ast.Expr) string {
 }
 
 func (f *File) pos(p token.Pos) diag.Pos {
-	at := f.fset.PositionFor(p, false)
-	return diag.Pos{File: f.Path, Line: at.Line, Col: column(f.Src, at)}
+	line, col := lineCol(f.Src, f.offset(p))
+	return diag.Pos{File: f.Path, Line: line, Col: col}
 }
 
-// column turns the byte column of go/token into one that counts code points, as diag.Pos does.
-func column(src []byte, at token.Position) int {
-	end := min(at.Offset, len(src))
-	start := max(end-(at.Column-1), 0)
-	return utf8.RuneCount(src[start:end]) + 1
+// lineCol is where a byte stands, whatever //line says. Columns are in code points, as those of diag.Pos.
+func lineCol(src []byte, at int) (line, col int) {
+	before := src[:min(at, len(src))]
+	if len(before) == len(src) {
+		before = bytes.TrimSuffix(before, []byte("\n")) // the end of a file is on its last line
+	}
+	start := bytes.LastIndexByte(before, '\n') + 1
+	return bytes.Count(before, []byte("\n")) + 1, utf8.RuneCount(before[start:]) + 1
 }
+
+// Pos is the place of an offset.
+func (f *File) Pos(offset int) diag.Pos { return f.pos(f.fset.File(f.ast.FileStart).Pos(offset)) }
 
 func (f *File) offset(p token.Pos) int { return f.fset.PositionFor(p, false).Offset }
 

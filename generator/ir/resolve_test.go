@@ -139,6 +139,9 @@ func describe(svc *ir.Service) string {
 		comment(&b, "  ", s.Comment)
 		for _, m := range s.Methods {
 			fmt.Fprintf(&b, "  %s %s(%s) %s, %s, %s\n", m.Kind, m.GoName, m.Input, m.Output, m.File, m.TestFile)
+			if m.Call != s.GoName+"/"+m.GoName {
+				fmt.Fprintf(&b, "    called as %s\n", m.Call)
+			}
 			comment(&b, "    ", m.Comment)
 			for _, e := range m.Emits {
 				fmt.Fprintf(&b, "    emits %s(&%s{%s})\n", e.Event.Func, e.Event.Message, copies(e.Fields))

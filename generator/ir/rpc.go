@@ -25,9 +25,19 @@ func (r *resolver) rpc(files *userFiles) []RPCService {
 	for _, s := range services {
 		list = append(list, r.rpcService(s, types, files))
 	}
+	namesakes := make(map[protoreflect.Name]int)
+	for _, s := range services {
+		namesakes[s.Name()]++
+	}
 	for i, s := range services {
+		called := string(s.Name())
+		if namesakes[s.Name()] > 1 {
+			called = string(s.FullName())
+		}
 		for j := range s.Methods().Len() {
-			list[i].Methods = append(list[i].Methods, r.method(s.Methods().Get(j), list[i].Type, shared, files))
+			m := r.method(s.Methods().Get(j), list[i].Type, shared, files)
+			m.Call = fmt.Sprintf("%s/%s", called, s.Methods().Get(j).Name())
+			list[i].Methods = append(list[i].Methods, m)
 		}
 	}
 	return list

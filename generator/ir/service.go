@@ -110,6 +110,7 @@ const (
 type Method struct {
 	Proto    string // acme.orders.v1.OrderService.PlaceOrder
 	FullName string // /acme.orders.v1.OrderService/PlaceOrder
+	Call     string // OrderService/PlaceOrder, for the call command; with the package where several services have the name
 	GoName   string
 	Kind     Kind
 	Input    TypeRef

@@ -264,7 +264,7 @@ func (t *Tree) prune(entries []entry, which func(entry) bool) {
 			continue
 		}
 		for folder := path.Dir(e.Path); folder != "."; folder = path.Dir(folder) {
-			if t.root.Remove(folder) != nil {
+			if ignoreNotExist(t.root.Remove(folder)) != nil {
 				break
 			}
 		}

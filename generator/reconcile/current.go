@@ -45,11 +45,8 @@ func (t *Tree) Current(lock Lock, p Program) (bool, error) {
 				continue
 			}
 			f, err := here.look(base)
-			if err != nil {
-				return err
-			}
-			if !f.exists || f.hash != want[name] {
-				return errDiffers
+			if err != nil || !f.exists || f.hash != want[name] {
+				return errDiffers // what cannot be read is told by the whole run, with its path
 			}
 		}
 		return nil
@@ -89,6 +86,8 @@ func (l Lock) wants() map[string]string {
 		switch {
 		case entry.Owner == fileset.Svcgen && len(entry.Hashes) > 0:
 			want[name] = entry.Hashes[0]
+		case entry.Variant != "":
+			want[name+PendingSuffix] = ""
 		case entry.Owner == fileset.Merged:
 			want[name+PendingSuffix] = ""
 			for _, hash := range entry.Hashes {

@@ -77,6 +77,9 @@ func (d *declarations) pkg(k key) (*goedit.Package, error) {
 			continue
 		}
 		content, err := d.tree.readGo(name)
+		if errors.Is(err, fs.ErrNotExist) { // a dangling link, such as an editor's lock
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -1,7 +1,9 @@
 package reconcile
 
 import (
+	"bytes"
 	"fmt"
+	"go/token"
 	"maps"
 	"path"
 	"slices"
@@ -31,19 +33,17 @@ func (p *planner) evolve(set *fileset.Set) error {
 	if plan.Empty() && len(gone) == 0 {
 		return nil
 	}
-	files, err := p.userCode(set)
+	files, err := p.userCode(set, len(gone) > 0)
 	if err != nil {
 		return err
 	}
-	if p.idle, err = idle(gone, files); err != nil {
-		return err
-	}
 	overlay := map[string][]byte{}
-	for name := range p.idle {
-		delete(files, name)
-		overlay[name] = nil
-	}
 	for _, f := range set.Files() {
+		if plan.Follows(declOf(f)) && !isTest(f.Path) {
+			if err := p.dropBeside(f, files, overlay); err != nil {
+				return err
+			}
+		}
 		switch {
 		case plan.Awaited(declOf(f)) && p.stub(f):
 			p.spare[f.Path] = true
@@ -55,11 +55,17 @@ func (p *planner) evolve(set *fileset.Set) error {
 			overlay[f.Path] = f.Content
 		}
 	}
+	p.idle = idle(gone, files)
+	for name := range p.idle {
+		delete(files, name)
+		overlay[name] = nil
+	}
 	result, err := plan.Edit(files)
 	if err != nil {
 		return err
 	}
 	p.text, p.moved = result.Content, result.Moved
+	maps.DeleteFunc(p.moved, func(_, to string) bool { _, planned := set.Get(to); return !planned })
 	maps.Copy(overlay, result.Content)
 	for _, from := range slices.Sorted(maps.Keys(p.moved)) {
 		to := p.moved[from]
@@ -103,12 +109,12 @@ func (p *planner) stale(set *fileset.Set) map[string]bool {
 	return stale
 }
 
-// unplanned are the Go files of the user's package that svcgen made, nobody edited, and no plan has any more.
+// unplanned are the Go files outside of gen folders that svcgen made, nobody edited, and no plan has any more.
 func (p *planner) unplanned(set *fileset.Set) map[string]bool {
 	gone := map[string]bool{}
 	for name, entry := range p.old.Files {
 		_, planned := set.Get(name)
-		if !planned && entry.Owner == fileset.User && path.Ext(name) == ".go" && path.Dir(name) == p.opt.Evolve.Folder && p.ours(name, p.disk[name]) {
+		if !planned && entry.Owner != fileset.Svcgen && path.Ext(name) == ".go" && !p.opt.Evolve.Moves(name) && p.ours(name, p.disk[name]) {
 			gone[name] = true
 		}
 	}
@@ -116,21 +122,26 @@ func (p *planner) unplanned(set *fileset.Set) map[string]bool {
 }
 
 // idle are those of gone that nothing needs: a file stays while one that stays mentions what it declares.
-func idle(gone map[string]bool, files map[string][]byte) (map[string]bool, error) {
+func idle(gone map[string]bool, files map[string][]byte) map[string]bool {
 	if len(gone) == 0 {
-		return nil, nil
+		return nil
 	}
 	idle, parsed := maps.Clone(gone), map[string]*goedit.File{}
 	for name, src := range files {
 		f, errs := goedit.ParseFile(name, src)
-		if errs != nil && gone[name] {
-			return nil, errs
+		if errs != nil {
+			delete(idle, name)
+			continue // of the user's package, evolve.Edit tells
 		}
-		parsed[name] = f // nil where it does not parse: evolve.Edit tells
+		parsed[name] = f
 	}
 	needed := func(name string) bool {
 		for other, f := range parsed {
-			if !idle[other] && f != nil && slices.ContainsFunc(parsed[name].Declares(), f.Mentions) {
+			seen := func(d goedit.Declared) bool {
+				return f.Mentions(d.Name) && (token.IsExported(d.Name) || path.Dir(other) == path.Dir(name)) &&
+					(d.Recv == "" || f.Mentions(d.Recv) || f.Mentions("New"+d.Recv))
+			}
+			if !idle[other] && slices.ContainsFunc(parsed[name].Declares(), seen) {
 				return true
 			}
 		}
@@ -145,15 +156,15 @@ func idle(gone map[string]bool, files map[string][]byte) (map[string]bool, error
 			}
 		}
 	}
-	return idle, nil
+	return idle
 }
 
 // userCode reads the Go files an edit may concern: those of the user's package, and all of the module when a package
-// that anybody may import has moved. What svcgen rewrites or merges anyway is left out.
-func (p *planner) userCode(set *fileset.Set) (map[string][]byte, error) {
+// that anybody may import has moved or all are wanted. What svcgen rewrites or merges anyway is left out.
+func (p *planner) userCode(set *fileset.Set, all bool) (map[string][]byte, error) {
 	folder := p.opt.Evolve.Folder
 	return p.tree.goFiles(func(dir string) bool {
-		return strings.HasPrefix(folder+"/", dir+"/") || p.opt.Evolve.Everywhere() && path.Base(dir) != "gen"
+		return strings.HasPrefix(folder+"/", dir+"/") || (all || p.opt.Evolve.Everywhere()) && path.Base(dir) != "gen"
 	}, func(name string) bool {
 		planned, ok := set.Get(name)
 		return !ok || planned.Owner == fileset.User
@@ -203,11 +214,13 @@ func (p *planner) evolved(f fileset.File) (done bool, err error) {
 		p.changes.act(Action{Path: f.Path, Op: Update, Owner: f.Owner, Note: "a stub nobody edited", Old: disk.content, New: f.Content})
 		p.changes.put(f.Path, f.Owner, disk, f.Content, f.Mode)
 		return true, nil
-	case isTest(f.Path):
-		return false, nil
+	}
+	if text, edited := p.text[f.Path]; edited && bytes.Equal(text, f.Content) {
+		p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{Hash(text)}, Variant: f.Variant}
+		return true, nil // it follows, and nobody has written in it
 	}
 	suffix, restreamed := p.opt.Evolve.Restreamed(decl)
-	if !restreamed || !disk.exists {
+	if !restreamed || !disk.exists || isTest(f.Path) {
 		return false, nil
 	}
 	declared, err := p.decls.find(path.Dir(f.Path), f.Decl)
@@ -217,7 +230,7 @@ func (p *planner) evolved(f fileset.File) (done bool, err error) {
 	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: known.Hashes, Variant: f.Variant}
 	comment := fmt.Sprintf("//\n// What it was before its streaming changed is in %s, under another name.\nfunc (", path.Base(f.Path))
 	f.Content = []byte(strings.Replace(string(f.Content), "func (", comment, 1))
-	return true, p.beside(f, suffix, "")
+	return true, p.beside(f, "_"+suffix, "")
 }
 
 func isTest(name string) bool { return strings.HasSuffix(name, "_test.go") }
@@ -231,17 +244,37 @@ func (p *planner) arrive(f fileset.File, from string) error {
 	if !was.regular {
 		return diag.List{{Pos: diag.Pos{File: from}, Message: "it is a symbolic link, and svcgen does not move those", Hint: "make it a file"}}
 	}
-	entry := p.old.Files[from]
-	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: entry.Hashes}
-	p.changes.act(Action{Path: f.Path, From: from, Op: Rename, Owner: f.Owner, Note: "was " + from, Old: was.content, New: p.text[from]})
+	text, hashes := p.text[from], p.old.Files[from].Hashes
+	if slices.Contains(hashes, was.hash) || bytes.Equal(text, f.Content) {
+		text, hashes = f.Content, []string{Hash(f.Content)} // nobody has written in it
+	}
+	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: hashes}
+	p.changes.act(Action{Path: f.Path, From: from, Op: Rename, Owner: f.Owner, Note: "was " + from, Old: was.content, New: text})
 	p.changes.put(from, f.Owner, was, nil, 0)
-	p.changes.put(f.Path, f.Owner, p.disk[f.Path], p.text[from], was.mode)
+	p.changes.put(f.Path, f.Owner, p.disk[f.Path], text, was.mode)
 	return nil
 }
 
+// dropBeside takes back what beside has made of f before the user said that it is a rename, if it is as it was made.
+func (p *planner) dropBeside(f fileset.File, files, overlay map[string][]byte) error {
+	name := strings.TrimSuffix(f.Path, ".go") + besideSuffix + ".go"
+	disk, err := p.tree.look(name)
+	if err != nil || !disk.regular || disk.hash != Hash(f.Content) {
+		return err
+	}
+	delete(files, name)
+	overlay[name] = nil
+	p.changes.act(Action{Path: name, Op: Remove, Owner: f.Owner, Note: "an untouched stub; your own method has this name now", Old: disk.content})
+	p.changes.put(name, f.Owner, disk, nil, 0)
+	return nil
+}
+
+// besideSuffix ends the name of a stub whose own file is the user's.
+const besideSuffix = "_stub"
+
 // beside plans a stub in another file than its own, in which there is something else of the user's.
 func (p *planner) beside(f fileset.File, suffix, note string) error {
-	stem := strings.TrimSuffix(f.Path, ".go") + "_" + suffix
+	stem := strings.TrimSuffix(f.Path, ".go") + suffix
 	name := stem + ".go"
 	for n := 2; ; n++ {
 		taken, err := p.tree.exists(name)

@@ -20,6 +20,11 @@ func mergeGoMod(ours, theirs []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the go.mod for your service: %w", err)
 	}
+	if mine.Module != nil && want.Module != nil && mine.Module.Mod.Path != want.Module.Mod.Path {
+		if err := mine.AddModuleStmt(want.Module.Mod.Path); err != nil { // all that is generated imports from there
+			return nil, err
+		}
+	}
 	if want.Go != nil && (mine.Go == nil || semver.Compare("v"+want.Go.Version, "v"+mine.Go.Version) > 0) {
 		if err := mine.AddGoStmt(want.Go.Version); err != nil {
 			return nil, err
@@ -41,7 +46,15 @@ func mergeGoMod(ours, theirs []byte) ([]byte, error) {
 		}
 	}
 	mine.Cleanup()
-	return mine.Format()
+	merged, err := mine.Format()
+	if err != nil {
+		return nil, err
+	}
+	// A path the parser takes alone, such as a parenthesis, is not always one in the block it comes to stand in.
+	if _, err := modfile.Parse("go.mod", merged, nil); err != nil {
+		return nil, fmt.Errorf("the merged go.mod: %w", err)
+	}
+	return merged, nil
 }
 
 // mergeGoSum is every line of both. The go command takes more lines than it needs.

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/mod/modfile"
 
+	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/evolve"
 	"github.com/svcgen/svcgen/generator/fileset"
 	"github.com/svcgen/svcgen/generator/goedit"
@@ -131,7 +132,7 @@ func (p *planner) read(set *fileset.Set) error {
 		for _, base := range names {
 			f, err := here.look(base)
 			if err != nil {
-				return err
+				return inFolder(dir, err)
 			}
 			mu.Lock()
 			p.disk[path.Join(dir, base)] = f
@@ -233,6 +234,17 @@ func (p *planner) users(f fileset.File) error {
 	}
 	known, was := p.old.Files[f.Path]
 	disk := p.disk[f.Path]
+	if f.Variant != "" && disk.exists {
+		pending, err := p.tree.look(f.Path + PendingSuffix)
+		if err != nil {
+			return err
+		}
+		if pending.exists && known.Variant == f.Variant {
+			p.next.Files[f.Path] = known
+			p.conflict(f, disk, pending, "it is not merged yet")
+			return nil
+		}
+	}
 	switch {
 	case was && known.Variant != f.Variant && disk.exists:
 		return p.vary(f, disk)
@@ -247,9 +259,9 @@ func (p *planner) users(f fileset.File) error {
 		p.next.Files[f.Path] = known
 		if !disk.exists && len(known.Hashes) > 0 {
 			p.changes.Kept = append(p.changes.Kept, Kept{Path: f.Path, Why: "deleted by you"})
-		} else {
-			p.changes.Unchanged++
+			return p.missed(f)
 		}
+		p.changes.Unchanged++
 		return nil
 	}
 	declared, err := p.decls.find(path.Dir(f.Path), f.Decl)
@@ -267,6 +279,19 @@ func (p *planner) users(f fileset.File) error {
 	return nil
 }
 
+// missed says that a type which svcgen's own code needs went with a file of the user's.
+func (p *planner) missed(f fileset.File) error {
+	if f.Decl.Type == "" || f.Decl.Method != "" {
+		return nil
+	}
+	declared, err := p.decls.find(path.Dir(f.Path), f.Decl)
+	if err == nil && !declared {
+		p.changes.Notes.Warn(diag.Pos{File: path.Dir(f.Path)}, "put it back; files may move, their package stays where it is",
+			"%s is declared nowhere in it, and internal/gen/app makes it from there", f.Decl.Type)
+	}
+	return err
+}
+
 // occupied plans a file at whose path the user has one already. What it was to declare goes beside it, unless it is
 // declared there or elsewhere.
 func (p *planner) occupied(f fileset.File) error {
@@ -276,7 +301,7 @@ func (p *planner) occupied(f fileset.File) error {
 		p.changes.Unchanged++
 		return err
 	}
-	return p.beside(f, "stub", path.Base(f.Path)+" is yours")
+	return p.beside(f, besideSuffix, path.Base(f.Path)+" is yours")
 }
 
 // vary plans a user's file that was made for a choice of the manifest that is another one now, such as a migration
@@ -319,7 +344,7 @@ func (p *planner) gone(name string, entry Entry) error {
 	switch {
 	case moved, !disk.exists:
 		return nil
-	case p.idle[name]:
+	case entry.Owner == fileset.User && p.idle[name]:
 		p.changes.act(Action{Path: name, Op: Remove, Owner: entry.Owner, Note: "a stub nobody edited, of what is gone", Old: disk.content})
 	case entry.Owner == fileset.User:
 		p.changes.Kept = append(p.changes.Kept, Kept{Path: name, Why: "yours; svcgen has no more use for it", News: true})

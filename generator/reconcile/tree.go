@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path"
 )
 
 // Names of what svcgen keeps for itself. All but base are gone after a run that was not interrupted.
@@ -77,6 +78,19 @@ type found struct {
 type folderError struct{ name string }
 
 func (e *folderError) Error() string { return e.name + " is a directory, where a file should be" }
+
+// inFolder gives an error about a file of a folder the path that the file has in the tree.
+func inFolder(dir string, err error) error {
+	var isFolder *folderError
+	var failed *fs.PathError
+	switch {
+	case errors.As(err, &isFolder):
+		return &folderError{path.Join(dir, isFolder.name)}
+	case errors.As(err, &failed):
+		return &fs.PathError{Op: failed.Op, Path: path.Join(dir, failed.Path), Err: failed.Err}
+	}
+	return err
+}
 
 // look reads what is at name. What is not a regular file is not opened: it may be a pipe that never ends.
 func (t *Tree) look(name string) (found, error) {

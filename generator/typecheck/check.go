@@ -30,7 +30,10 @@ type unit struct {
 	busy bool
 }
 
-var errUnknown = errors.New("not of this module")
+var (
+	errUnknown = errors.New("not of this module")
+	errGone    = errors.New("the package is gone")
+)
 
 // faults are the first errors of each line, in the files for which ask is true.
 func (w *world) faults(ask func(string) bool) []placed {
@@ -93,7 +96,7 @@ func (w *world) check(name string, files []*ast.File, known map[string]*types.Pa
 		}),
 		Error: func(err error) {
 			var e types.Error
-			if errors.As(err, &e) && !noise.MatchString(e.Msg) {
+			if errors.As(err, &e) && (!noise.MatchString(e.Msg) || strings.HasSuffix(e.Msg, "("+errGone.Error()+")")) {
 				found = append(found, w.place(e))
 			}
 		},
@@ -118,6 +121,9 @@ func (w *world) importer(importPath string) (*types.Package, error) {
 	}
 	if !w.real[folder] {
 		return nil, errUnknown
+	}
+	if len(w.folders[folder]) == 0 {
+		return nil, errGone
 	}
 	u := w.made[folder]
 	if u == nil {

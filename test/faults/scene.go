@@ -71,7 +71,6 @@ type Scene struct {
 type Process struct {
 	*subject.Process
 	Name string
-	env  []string
 
 	mu     sync.Mutex
 	silent bool // it is paused, killed or asked to end: what it says of itself does not count
@@ -326,9 +325,13 @@ func (s *Scene) Resume(p *Process) error {
 	return err
 }
 
-// Begin says that the fault begins, Seen that it was seen to bite, Heal that what it hit answers again.
+// Begin says that the fault begins.
 func (s *Scene) Begin() { s.rec.Add(history.Record{Kind: history.Begin, Name: s.name}) }
-func (s *Scene) Heal()  { s.rec.Add(history.Record{Kind: history.Heal, Name: s.name}) }
+
+// Heal says that what the fault hit answers again.
+func (s *Scene) Heal() { s.rec.Add(history.Record{Kind: history.Heal, Name: s.name}) }
+
+// Seen says by what the fault was seen to bite.
 func (s *Scene) Seen(format string, args ...any) {
 	s.rec.Add(history.Record{Kind: history.Seen, Name: s.name, Text: fmt.Sprintf(format, args...)})
 }

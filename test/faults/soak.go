@@ -32,8 +32,10 @@ type Soak struct {
 const (
 	// round is how long one service is under load before its history is judged.
 	round = 4 * time.Minute
+	// calm is how many calls must succeed between two faults.
+	calm = 3000
 	// soakRate is calls a second: what two cores sustain beside the servers, so that there is load and not a queue.
-	soakRate = 1200
+	soakRate = 1500
 )
 
 // Run does random faults in random order for at least d, and adds up what the histories say. Histories of rounds that
@@ -46,6 +48,7 @@ func (k *Soak) Run(ctx context.Context, lab *Lab, dir string, d time.Duration, o
 		left := d - time.Since(began)
 		f := Fault{Name: fmt.Sprintf("soak-%d", k.rounds+1), Stack: stacks[k.rounds%len(stacks)], Replicas: 2, Expect: gate()}
 		f.Expect.Settle = false // processes come and go
+		f.Expect.Recover = 60   // under much more load than a single fault has
 		if f.Stack.Database == "postgres" {
 			f.Patches = failpoints
 		}
@@ -82,7 +85,7 @@ func (k *Soak) round(ctx context.Context, lab *Lab, f Fault, seed uint64, d time
 	choices := soakFaults(f.Stack)
 	err = lab.play(ctx, f, seed, soakRate, file, func(ctx context.Context, s *Scene) error {
 		began := time.Now()
-		for err := s.Succeed(ctx, before); ; err = s.Succeed(ctx, soakRate) {
+		for err := s.Succeed(ctx, before); ; err = s.Succeed(ctx, calm) {
 			if err != nil || time.Since(began) >= d {
 				return err
 			}

@@ -15,17 +15,17 @@ func TestApply(t *testing.T) {
 		want  string // of a.go afterwards
 		err   string
 	}{
-		{"replaces", Patch{"a.go", "two", "2"}, "one 2 three three", ""},
-		{"is not there", Patch{"a.go", "four", "4"}, "one two three three", "found 0 times"},
-		{"is there twice", Patch{"a.go", "three", "3"}, "one two three three", "found 2 times"},
-		{"no such file", Patch{"b.go", "one", "1"}, "one two three three", "no such file"},
-		{"creates what is there", Patch{"a.go", "", "new"}, "one two three three", "is to be created"},
+		{"replaces", Patch{"a.go", "two", "2"}, "one 2 three, three", ""},
+		{"is not there", Patch{"a.go", "four", "4"}, "one two three, three", "found 0 times"},
+		{"is there twice", Patch{"a.go", "three", "3"}, "one two three, three", "found 2 times"},
+		{"no such file", Patch{"b.go", "one", "1"}, "one two three, three", "no such file"},
+		{"creates what is there", Patch{"a.go", "", "new"}, "one two three, three", "is to be created"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tree := &Tree{Dir: t.TempDir()}
 			path := filepath.Join(tree.Dir, "a.go")
-			if err := os.WriteFile(path, []byte("one two three three"), 0o600); err != nil {
+			if err := os.WriteFile(path, []byte("one two three, three"), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			err := tree.Apply(tt.patch)

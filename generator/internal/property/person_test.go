@@ -71,16 +71,18 @@ func (p *person) workOne(t *testing.T) string {
 		{"deletes the test", p.deleteTest},
 	}
 	e := pick(p.Rand, edits...)
-	name := f.name
+	was := *f
 	if !e.do(f) {
 		return ""
 	}
 	f.save(t)
-	p.touched[f.rel()] = true
-	if f.name == name {
+	if f.text != was.text || f.bom != was.bom || f.crlf != was.crlf || f.name != was.name {
+		p.touched[f.rel()] = true
+	}
+	if f.name == was.name {
 		return fmt.Sprintf("%s: %s", e.what, f.rel())
 	}
-	return fmt.Sprintf("%s: %s, from %s", e.what, f.rel(), path.Base(filepath.ToSlash(name)))
+	return fmt.Sprintf("%s: %s, from %s", e.what, f.rel(), path.Base(filepath.ToSlash(was.name)))
 }
 
 // project edits or deletes a file that is kept current.
@@ -446,7 +448,7 @@ func (p *person) compare(before, after map[string]string) string {
 		if !yours(name) {
 			continue
 		}
-		a, b := lines(text), lines(after[name])
+		a, b := lines(name, text), lines(name, after[name])
 		if !slices.Equal(a, b) {
 			return fmt.Sprintf("%s: the lines %q became %q", name, a, b)
 		}
@@ -464,7 +466,7 @@ func (p *person) compare(before, after map[string]string) string {
 	}
 	for name, text := range after {
 		if yours(name) {
-			for _, line := range lines(text) {
+			for _, line := range lines(name, text) {
 				is[line]++
 			}
 		}
@@ -475,15 +477,13 @@ func (p *person) compare(before, after map[string]string) string {
 	return ""
 }
 
-// lines are those a person wrote. Of a signature, which follows the proto, they are what was written into it.
-func lines(text string) []string {
-	list := marks.FindAllString(text, -1)
-	for i, line := range list {
-		if strings.HasPrefix(line, "func (") {
-			list[i] = strings.Join(marked.FindAllString(line, -1), " ")
-		}
+// lines are those a person wrote. In a Go file a mark may stand behind a signature, which follows the proto; the bytes
+// around it are compared by rest.
+func lines(name, text string) []string {
+	if strings.HasSuffix(name, ".go") {
+		return marked.FindAllString(text, -1)
 	}
-	return list
+	return marks.FindAllString(text, -1)
 }
 
 // rest is a Go file without what regen may change in it: signatures of methods, and imports.

@@ -248,22 +248,20 @@ func (c *chain) access(call *call, code codes.Code, elapsed time.Duration, err e
 	if !c.log.Enabled(call, level) {
 		return
 	}
-	method := slog.String("method", call.method.name)
-	result := slog.String("code", codeName(code))
-	took := slog.Int64("duration_us", elapsed.Microseconds())
-	if err == nil {
-		c.log.LogAttrs(call, level, "call", method, result, took)
-		return
-	}
+	// Not through the logger: it would walk the stack for a line that is always this one.
+	line := slog.NewRecord(call.start.Add(elapsed), level, "call", 0)
+	line.AddAttrs(slog.String("method", call.method.name), slog.String("code", codeName(code)),
+		slog.Int64("duration_us", elapsed.Microseconds()))
 	if p, ok := errors.AsType[*panicError](err); ok {
-		c.log.LogAttrs(call, level, "call", method, result, took, slog.Any("error", err), slog.String("stack", string(p.stack)))
-		return
+		line.AddAttrs(slog.Any("error", err), slog.String("stack", string(p.stack)))
+	} else if err != nil {
+		text := err.Error()
+		if st, ok := err.(interface{ GRPCStatus() *status.Status }); ok && st.GRPCStatus().Code() == code {
+			text = st.GRPCStatus().Message() // its Error repeats the code
+		}
+		line.AddAttrs(slog.String("error", text))
 	}
-	text := err.Error()
-	if st, ok := err.(interface{ GRPCStatus() *status.Status }); ok && st.GRPCStatus().Code() == code {
-		text = st.GRPCStatus().Message() // its Error repeats the code
-	}
-	c.log.LogAttrs(call, level, "call", method, result, took, slog.String("error", text))
+	_ = c.log.Handler().Handle(call, line) // as the logger does
 }
 
 // levelOf is how loud a call's end is: an error when the service is at fault, a warning when it or something

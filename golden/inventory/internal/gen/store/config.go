@@ -25,8 +25,10 @@ type Config struct {
 	TLSKey  string `env:"DATABASE_TLS_KEY" help:"PEM file of the client's private key"`
 	Migrate bool   `env:"DATABASE_MIGRATE" envDefault:"false" help:"apply migrations at start"`
 	// The relay has connections of its own, so that a pool emptied by slow requests does not hold up events.
-	MaxConns         int           `env:"DATABASE_MAX_CONNS" envDefault:"16" help:"connections for requests, at most"`
+	MaxConns         int           `env:"DATABASE_MAX_CONNS" envDefault:"16" help:"connections for transactions of requests, at most"`
+	PoolConns        int           `env:"DATABASE_POOL_CONNS" envDefault:"8" help:"connections for queries outside of them, at most"`
 	RelayConns       int           `env:"DATABASE_RELAY_CONNS" envDefault:"3" help:"connections for the relay"`
+	Compound         bool          `env:"DATABASE_COMPOUND_COMMIT" envDefault:"true" help:"mariadb: write events and commit in one statement; false behind a proxy that does not take BEGIN NOT ATOMIC"`
 	AcquireTimeout   time.Duration `env:"DATABASE_ACQUIRE_TIMEOUT" envDefault:"3s" help:"how long a request waits for a free connection before it fails as unavailable"`
 	ConnectTimeout   time.Duration `env:"DATABASE_CONNECT_TIMEOUT" envDefault:"3s" help:"how long connecting may take"`
 	StatementTimeout time.Duration `env:"DATABASE_STATEMENT_TIMEOUT" envDefault:"5s" help:"how long a statement may take; MySQL, unlike MariaDB, limits only SELECT"`

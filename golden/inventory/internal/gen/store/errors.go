@@ -76,7 +76,8 @@ func retryable(err error) bool { return rolledBack(err) || errors.Is(err, errLos
 // commitError sorts the errors of COMMIT. Only the server's refusal, or not having been sent, is certain.
 func commitError(err error) error {
 	var server *mysql.MySQLError
-	refused := errors.As(err, &server) && !ended(server.Number)
+	// A statement that is stopped by its time limit may have been stopped behind its COMMIT.
+	refused := errors.As(err, &server) && !ended(server.Number) && server.Number != 1969
 	if refused || errors.Is(err, errLost) || errors.Is(err, driver.ErrBadConn) {
 		return fmt.Errorf("commit: %w", err)
 	}

@@ -8,9 +8,10 @@
 // commits, the events they emitted. The package does not publish events; that is the relay's work (package
 // outbox), which sees the table through Queue.
 //
-// A transaction with events costs one round trip more than the same one without: all its outbox rows are one
-// INSERT just before COMMIT. They cannot share a round trip, since the protocol answers each statement before
-// it takes the next, and the alternative, several statements in one, would let an injected statement in too.
+// A transaction costs one round trip more than the statements in it: on connections of InTx alone autocommit is off, so
+// none is needed to begin, and on MariaDB the outbox rows are one compound statement with COMMIT. MySQL has no such
+// statement outside of a procedure: events cost a round trip of their own there. Several statements in one command,
+// which would let an injected one in too, are off throughout.
 package store
 
 import (
@@ -26,7 +27,8 @@ import (
 
 // DB is one database. Its methods may be called from any goroutine.
 type DB struct {
-	pool    *sql.DB // business transactions
+	own     *sql.DB // of InTx alone
+	pool    *sql.DB // for the caller
 	queue   *Queue  // on connections of its own
 	acquire time.Duration
 	closed  atomic.Bool
@@ -47,12 +49,17 @@ func Open(_ context.Context, cfg Config, log *slog.Logger) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
+	own, err := newConnector(m, cfg, log)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	own.own = true
 	// At the default level a DELETE locks the gaps between ids as well, and with them the inserts of others.
 	relay, err := newConnector(m, cfg, log, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	db := &DB{pool: pool(business, max(cfg.MaxConns, 1)), acquire: cfg.AcquireTimeout, cfg: cfg, log: log}
+	db := &DB{own: pool(own, max(cfg.MaxConns, 1)), pool: pool(business, max(cfg.PoolConns, 1)), acquire: cfg.AcquireTimeout, cfg: cfg, log: log}
 	db.queue = &Queue{pool: pool(relay, max(cfg.RelayConns, 1)), committed: db.Committed}
 	return db, nil
 }
@@ -68,8 +75,8 @@ func pool(c *connector, size int) *sql.DB {
 	return p
 }
 
-// Pool returns the pool of business connections, for queries outside a transaction and for transactions of the
-// caller's own.
+// Pool returns connections for queries outside a transaction and for transactions of the caller's own. Those of InTx
+// are others, which have autocommit off.
 func (db *DB) Pool() *sql.DB { return db.pool }
 
 // Queue returns the outbox of db.
@@ -105,5 +112,5 @@ func (db *DB) Committed() {
 // Close closes all connections.
 func (db *DB) Close() error {
 	db.closed.Store(true)
-	return errors.Join(db.pool.Close(), db.queue.pool.Close())
+	return errors.Join(db.own.Close(), db.pool.Close(), db.queue.pool.Close())
 }

@@ -48,7 +48,7 @@ func (l *lane) fetch(ctx context.Context, now time.Time) {
 			p.Keys = append(p.Keys, key)
 		}
 	}
-	l.fetching, l.again = f, false
+	l.fetching, l.again, l.fetched = f, false, now
 	l.ops.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, opTimeout)
 		defer cancel()
@@ -85,7 +85,7 @@ func (l *lane) afterFetch(p *page, now time.Time) {
 		l.fetchAt = now // there is more
 	}
 	if l.again {
-		l.fetchSoon(now.Add(coalesce))
+		l.fetchSoon(l.fetched.Add(coalesce))
 	}
 	l.report(now)
 }

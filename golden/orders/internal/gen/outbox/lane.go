@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	coalesce   = time.Millisecond     // wakes within this time make one fetch
+	coalesce   = 2 * time.Millisecond // between fetches that wakes ask for; the first one is made at once
 	linger     = 2 * time.Millisecond // accepted rows wait this long for others before they are deleted
 	settleRows = 1000                 // rows of one delete
 	opTimeout  = 30 * time.Second     // of one database call
@@ -42,7 +42,8 @@ type lane struct {
 
 	fetching  *fetching
 	fetchAt   time.Time
-	again     bool // something was committed while fetching
+	fetched   time.Time // when the last fetch began
+	again     bool      // something was committed while fetching
 	idleFor   time.Duration
 	suspended bool // rows wait for a lease to be renewed
 
@@ -207,7 +208,7 @@ func (l *lane) read(n news, now time.Time) {
 		l.afterFetch(n.page, now)
 	}
 	if n.woken {
-		l.fetchSoon(now.Add(coalesce))
+		l.fetchSoon(l.fetched.Add(coalesce))
 	}
 }
 

@@ -14,35 +14,77 @@ import (
 )
 
 // lazyTx is a transaction whose BEGIN travels with its first statement, and whose outbox rows travel with its
-// COMMIT. With the pipelining of pgx each of the two saves a round trip. It implements pgx.Tx.
+// COMMIT; statements that were queued travel with either. With the pipelining of pgx each of them saves a round
+// trip. It implements pgx.Tx.
 type lazyTx struct {
-	ctx  context.Context // of InTx, for the one method without a ctx of its own
-	conn *pgx.Conn
-	tx   pgx.Tx // nil until begun
+	ctx    context.Context // of InTx, for the one method without a ctx of its own
+	conn   *pgx.Conn
+	tx     pgx.Tx      // nil until begun
+	queued []statement // wait for company
+	lost   error       // of a statement that was queued: fn may not have looked at it
 }
 
-// begin is for the rare operations that cannot share a batch with BEGIN.
+// statement is one whose result nobody reads.
+type statement struct {
+	sql  string
+	args []any
+}
+
+func (t *lazyTx) queue(sql string, args []any) { t.queued = append(t.queued, statement{sql, args}) }
+
+// lonely reports whether nothing waits to travel with the next statement.
+func (t *lazyTx) lonely() bool { return t.tx != nil && len(t.queued) == 0 }
+
+// load starts a batch with what waits: BEGIN, unless that has happened, and the queued statements.
+func (t *lazyTx) load() *pgx.Batch {
+	b := &pgx.Batch{}
+	if t.tx == nil {
+		b.BeginTx(pgx.TxOptions{})
+	}
+	for _, s := range t.queued {
+		b.Queue(s.sql, s.args...)
+	}
+	t.queued = nil
+	return b
+}
+
+// send sends a batch that load started, and reads the results of its first n statements.
+func (t *lazyTx) send(ctx context.Context, b *pgx.Batch, n int) (pgx.BatchResults, error) {
+	res := t.conn.SendBatch(ctx, b)
+	if t.tx == nil {
+		t.tx = res.Tx()
+	}
+	for range n {
+		if _, err := res.Exec(); err != nil {
+			t.lost = err
+			return res, err
+		}
+	}
+	return res, nil
+}
+
+// begin is for the rare operations that cannot share a batch with what waits.
 func (t *lazyTx) begin(ctx context.Context) error {
-	if t.tx != nil {
+	if t.lonely() {
 		return nil
 	}
-	tx, err := t.conn.Begin(ctx)
+	b := t.load()
+	res, err := t.send(ctx, b, b.Len())
+	if cerr := res.Close(); err == nil {
+		err = cerr
+	}
 	if err != nil {
 		return fmt.Errorf("begin transaction: %w", err)
 	}
-	t.tx = tx
 	return nil
 }
 
-// first sends BEGIN together with a statement and returns the batch with BEGIN's result already read.
+// first sends what waits together with a statement and returns the batch with only that one's result left to read.
 func (t *lazyTx) first(ctx context.Context, sql string, args []any) (pgx.BatchResults, error) {
-	b := &pgx.Batch{}
-	b.BeginTx(pgx.TxOptions{})
+	b := t.load()
+	waited := b.Len()
 	b.Queue(sql, args...)
-	res := t.conn.SendBatch(ctx, b)
-	_, err := res.Exec()
-	t.tx = res.Tx()
-	return res, err
+	return t.send(ctx, b, waited)
 }
 
 // plain reports whether a statement can be queued in a batch: options other than a rewriter cannot.
@@ -59,7 +101,7 @@ func plain(args []any) bool {
 
 // Exec implements pgx.Tx.
 func (t *lazyTx) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	if t.tx == nil && plain(args) {
+	if !t.lonely() && plain(args) {
 		res, err := t.first(ctx, sql, args)
 		var tag pgconn.CommandTag
 		if err == nil {
@@ -78,7 +120,7 @@ func (t *lazyTx) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comm
 
 // Query implements pgx.Tx.
 func (t *lazyTx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	if t.tx == nil && plain(args) {
+	if !t.lonely() && plain(args) {
 		res, err := t.first(ctx, sql, args)
 		rows, qerr := res.Query()
 		if err == nil {
@@ -99,7 +141,7 @@ func (t *lazyTx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, 
 
 // QueryRow implements pgx.Tx.
 func (t *lazyTx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	if t.tx != nil {
+	if t.lonely() {
 		return t.tx.QueryRow(ctx, sql, args...)
 	}
 	rows, _ := t.Query(ctx, sql, args...) // the error is in the rows as well, and Scan returns it
@@ -170,18 +212,19 @@ func (t *lazyTx) Rollback(context.Context) error { return errOwned }
 
 // finish commits, with msgs as outbox rows, in one round trip.
 func (t *lazyTx) finish(ctx context.Context, msgs []outbox.Message) error {
-	if t.tx == nil && len(msgs) == 0 {
+	if t.tx == nil && len(msgs) == 0 && len(t.queued) == 0 {
 		return nil // nothing was asked of the database
+	}
+	if t.lost != nil {
+		return fmt.Errorf("commit: %w", t.lost)
 	}
 	if t.tx != nil && t.conn.PgConn().TxStatus() == 'I' {
 		// The first statement could not be prepared, so BEGIN was not sent, and fn overlooked it; or fn sent
 		// COMMIT itself. Without a transaction the rows would be committed by themselves.
 		return fmt.Errorf("commit: %w", pgx.ErrTxClosed)
 	}
-	b := &pgx.Batch{}
-	if t.tx == nil {
-		b.BeginTx(pgx.TxOptions{})
-	}
+	b := t.load()
+	yours := b.Len()
 	if len(msgs) > 0 {
 		if durabilityOff(t.conn) {
 			b.Queue(durable)
@@ -190,17 +233,14 @@ func (t *lazyTx) finish(ctx context.Context, msgs []outbox.Message) error {
 			return err
 		}
 	}
-	before := b.Len()
+	ours := b.Len() - yours
 	b.Queue("commit")
 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
-	res := t.conn.SendBatch(ctx, b)
-	tag, err := endOf(res, before)
+	res, _ := t.send(ctx, b, 0) // reads nothing, so it cannot fail
+	tag, err := endOf(res, yours, ours)
 	cerr := res.Close()
-	if t.tx == nil {
-		t.tx = res.Tx()
-	}
 	if err != nil {
 		return err
 	}
@@ -213,11 +253,16 @@ func (t *lazyTx) finish(ctx context.Context, msgs []outbox.Message) error {
 	return nil
 }
 
-// endOf reads the results of n statements and of the COMMIT after them, all of which are under way by now.
-func endOf(res pgx.BatchResults, n int) (pgconn.CommandTag, error) {
-	for range n {
+// endOf reads the results of the caller's statements, of those that write the outbox rows, and of the COMMIT after
+// them, all of which are under way by now.
+func endOf(res pgx.BatchResults, yours, ours int) (pgconn.CommandTag, error) {
+	for i := range yours + ours {
 		if _, err := res.Exec(); err != nil {
-			return pgconn.CommandTag{}, endError("write outbox rows", err)
+			step := "queued statement"
+			if i >= yours {
+				step = "write outbox rows"
+			}
+			return pgconn.CommandTag{}, endError(step, err)
 		}
 	}
 	tag, err := res.Exec()

@@ -28,6 +28,7 @@ type DB struct {
 	pool    *pgxpool.Pool // business transactions
 	queue   *Queue        // on connections of its own
 	acquire time.Duration
+	share   *sharer // nil: every transaction alone
 	pooler  bool
 	warned  sync.Once
 	log     *slog.Logger
@@ -52,6 +53,9 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*DB, error) {
 	business.AfterConnect = db.greet
 	if db.pool, err = pgxpool.NewWithConfig(ctx, business); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if cfg.ShareCommit > 0 {
+		db.share = &sharer{db: db, limit: cfg.ShareCommit}
 	}
 	if db.queue, err = newQueue(ctx, relay, cfg.Pooler, db.Committed, log); err != nil {
 		db.pool.Close()

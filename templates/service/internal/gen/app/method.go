@@ -35,12 +35,26 @@ func shortName(m protoreflect.MethodDescriptor) string {
 	return fmt.Sprintf("%s/%s", m.Parent().Name(), m.Name())
 }
 
+// methodNames are the names of all methods, with the package where several services have the name.
 func methodNames(id Identity) []string {
+	all := methods(id)
+	count := map[string]int{}
+	for _, m := range all {
+		count[shortName(m)]++
+	}
 	var out []string
-	for _, m := range methods(id) {
-		out = append(out, shortName(m))
+	for _, m := range all {
+		name := shortName(m)
+		if count[name] > 1 {
+			name = fullName(m)
+		}
+		out = append(out, name)
 	}
 	return out
+}
+
+func fullName(m protoreflect.MethodDescriptor) string {
+	return fmt.Sprintf("%s/%s", m.Parent().FullName(), m.Name())
 }
 
 // findMethod finds the method that a person means: by its name, as far as they gave it.
@@ -48,6 +62,9 @@ func findMethod(id Identity, name string) (protoreflect.MethodDescriptor, error)
 	want := "." + strings.ReplaceAll(strings.Trim(name, "/"), "/", ".")
 	var found []protoreflect.MethodDescriptor
 	for _, m := range methods(id) {
+		if "."+string(m.FullName()) == want {
+			return m, nil // it may end the name of another one
+		}
 		if strings.HasSuffix("."+string(m.FullName()), want) {
 			found = append(found, m)
 		}
@@ -63,7 +80,7 @@ func findMethod(id Identity, name string) (protoreflect.MethodDescriptor, error)
 	default:
 		var names []string
 		for _, m := range found {
-			names = append(names, string(m.Parent().FullName())+"/"+string(m.Name()))
+			names = append(names, fullName(m))
 		}
 		return nil, usagef("%s may be any of %s", name, strings.Join(names, ", "))
 	}

@@ -52,6 +52,7 @@ func (d *dice) sleep(limit time.Duration) {
 // that leases can do.
 type table struct {
 	mu      sync.Mutex
+	fetches int
 	next    int64
 	rows    []Record // by Row
 	dead    map[int64]Record
@@ -153,6 +154,7 @@ func (c *client) Fetch(ctx context.Context, p Page) ([]Record, error) {
 func (c *client) read(p Page) []Record {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.fetches++
 	mine := make(map[int16]bool)
 	for _, l := range p.Leases {
 		mine[l.Shard] = true

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestWake: an event committed now is fetched a millisecond later when the relay is told, at the next poll when
-// not, and an idle relay polls once a second.
+// TestWake: an event committed now is fetched at once when the relay is told, at the next poll when not, and an idle
+// relay polls once a second.
 func TestWake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, 1)
@@ -29,11 +29,36 @@ func TestWake(t *testing.T) {
 			time.Sleep(10 * time.Second)
 			return time.Since(began) - 10*time.Second
 		}
-		if d := latency(true); d > 2*ms {
+		if d := latency(true); d > ms/2 {
 			t.Errorf("woken: %v", d)
 		}
 		if d := latency(false); d < 5*ms || d > 1100*ms {
 			t.Errorf("by poll: %v", d)
+		}
+		stop()
+		w.wg.Wait()
+	})
+}
+
+// Wakes close together make one fetch, so that a busy service does not read its outbox once for every commit.
+func TestWakeStorm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, 1)
+		w.cfg.Lanes = 1
+		r, _, stop, _ := w.relay(faults{}, false)
+		time.Sleep(time.Minute)
+		w.table.mu.Lock()
+		before := w.table.fetches
+		w.table.mu.Unlock()
+		for range 10_000 {
+			r.Wake()
+			time.Sleep(ms / 10)
+		}
+		w.table.mu.Lock()
+		n := w.table.fetches - before
+		w.table.mu.Unlock()
+		if most := int(time.Second/coalesce) + 2; n > most || n < most/2 {
+			t.Errorf("%d fetches in a second of wakes, want about %d", n, most)
 		}
 		stop()
 		w.wg.Wait()

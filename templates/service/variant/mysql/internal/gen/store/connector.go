@@ -17,6 +17,7 @@ import (
 type connector struct {
 	driver.Connector
 	set  []string // settings of every session
+	own  bool     // for InTx alone: a transaction begins with its first statement, at no round trip
 	cfg  Config
 	log  *slog.Logger
 	once *sync.Once // for the warning
@@ -43,30 +44,35 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if !ok {
 		return nil, errors.Join(fmt.Errorf("mysql driver connection %T lacks what the store needs", raw), raw.Close())
 	}
-	if err := c.prepare(ctx, conn); err != nil {
+	mariaDB, err := c.prepare(ctx, conn)
+	if err != nil {
 		return nil, errors.Join(err, raw.Close())
 	}
-	return &gatedConn{mysqlConn: conn}, nil
+	return &gatedConn{mysqlConn: conn, own: c.own, compound: c.own && mariaDB && c.cfg.Compound}, nil
 }
 
 // prepare makes the session's settings. What limits a statement's time is named differently on MariaDB.
-func (c *connector) prepare(ctx context.Context, conn mysqlConn) error {
+func (c *connector) prepare(ctx context.Context, conn mysqlConn) (mariaDB bool, err error) {
 	row, err := first(ctx, conn, `SELECT VERSION(), @@innodb_flush_log_at_trx_commit`)
 	if err != nil {
-		return fmt.Errorf("read server version: %w", err)
+		return false, fmt.Errorf("read server version: %w", err)
 	}
+	mariaDB = strings.Contains(fmt.Sprintf("%s", row[0]), "MariaDB")
 	set := []string{
 		"SET SESSION time_zone = '+00:00'",
 		fmt.Sprintf("SET SESSION innodb_lock_wait_timeout = %d", max(1, int(c.cfg.LockTimeout/time.Second))),
 	}
-	if strings.Contains(fmt.Sprintf("%s", row[0]), "MariaDB") {
+	if mariaDB {
 		set = append(set, fmt.Sprintf("SET SESSION max_statement_time = %f", c.cfg.StatementTimeout.Seconds()))
 	} else {
 		set = append(set, fmt.Sprintf("SET SESSION max_execution_time = %d", c.cfg.StatementTimeout.Milliseconds()))
 	}
+	if c.own {
+		set = append(set, "SET SESSION autocommit = 0")
+	}
 	for _, s := range append(set, c.set...) {
 		if _, err := conn.ExecContext(ctx, s, nil); err != nil {
-			return fmt.Errorf("prepare session: %w", err)
+			return false, fmt.Errorf("prepare session: %w", err)
 		}
 	}
 	if flush := fmt.Sprintf("%s", row[1]); flush != "1" {
@@ -75,7 +81,7 @@ func (c *connector) prepare(ctx context.Context, conn mysqlConn) error {
 				"innodb_flush_log_at_trx_commit", flush)
 		})
 	}
-	return nil
+	return mariaDB, nil
 }
 
 // first returns the first row of a query without arguments.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"strings"
 
 	"github.com/go-sql-driver/mysql"
 )
@@ -28,10 +29,42 @@ type mysqlConn interface {
 // whole transaction, not just the statement: what a function that overlooks the error does next would be
 // committed at once, statement by statement, while database/sql believes in a transaction. So the connection
 // refuses statements from then on, until the next BEGIN. database/sql uses it from one goroutine at a time.
+//
+// A connection of InTx alone has autocommit off: every transaction begins by itself with its first statement, and ends
+// with COMMIT or ROLLBACK.
 type gatedConn struct {
 	mysqlConn
-	open bool // between BEGIN and the end of the transaction as database/sql sees it
-	lost bool // the server ended it before
+	own      bool // of InTx alone
+	compound bool // its server takes INSERT and COMMIT in one statement
+	open     bool // between BEGIN and the end of the transaction as database/sql sees it
+	lost     bool // the server ended it before
+	used     bool // a statement was sent since it began
+	last     *statement
+	broken   bool // not to be used again: it may be inside a transaction
+}
+
+// IsValid implements driver.Validator.
+func (c *gatedConn) IsValid() bool { return !c.broken && c.mysqlConn.IsValid() }
+
+// statement is what COMMIT takes along.
+type statement struct {
+	text string
+	args []driver.NamedValue
+}
+
+// errAutocommit is the answer to a statement that would change what every later transaction rests on.
+var errAutocommit = errors.New("autocommit belongs to InTx: use a connection of Pool")
+
+// admit looks at a statement before it is sent.
+func (c *gatedConn) admit(q string) error {
+	switch {
+	case c.lost:
+		return errLost
+	case c.own && strings.Contains(strings.ToLower(q), "autocommit"):
+		return errAutocommit
+	}
+	c.used = true
+	return nil
 }
 
 // note looks at the error of a statement.
@@ -55,18 +88,50 @@ func (c *gatedConn) rows(rows driver.Rows, err error) (driver.Rows, error) {
 
 // BeginTx implements driver.ConnBeginTx.
 func (c *gatedConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
-	tx, err := c.mysqlConn.BeginTx(ctx, opts)
-	if err != nil {
-		return nil, err
+	var tx driver.Tx = ownTx{c}
+	if !c.own {
+		var err error
+		if tx, err = c.mysqlConn.BeginTx(ctx, opts); err != nil {
+			return nil, err
+		}
 	}
-	c.open, c.lost = true, false
+	c.open, c.lost, c.used, c.last = true, false, false, nil
 	return &gatedTx{Tx: tx, conn: c}, nil
+}
+
+// ownTx ends a transaction that began by itself. database/sql gives an end no ctx; the driver's time-outs bound it.
+type ownTx struct{ conn *gatedConn }
+
+// Commit implements driver.Tx.
+func (t ownTx) Commit() error {
+	switch c := t.conn; {
+	case c.last != nil:
+		return t.exec("BEGIN NOT ATOMIC "+c.last.text+"; COMMIT; END", c.last.args)
+	case c.used:
+		return t.exec("COMMIT", nil)
+	}
+	return nil // nothing was asked of the database
+}
+
+// Rollback implements driver.Tx.
+func (t ownTx) Rollback() error {
+	if !t.conn.used {
+		return nil
+	}
+	err := t.exec("ROLLBACK", nil)
+	t.conn.broken = err != nil // else the next transaction would begin in this one
+	return err
+}
+
+func (t ownTx) exec(q string, args []driver.NamedValue) error {
+	_, err := t.conn.mysqlConn.ExecContext(context.Background(), q, args)
+	return err
 }
 
 // ExecContext implements driver.ExecerContext.
 func (c *gatedConn) ExecContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Result, error) {
-	if c.lost {
-		return nil, errLost
+	if err := c.admit(q); err != nil {
+		return nil, err
 	}
 	res, err := c.mysqlConn.ExecContext(ctx, q, args)
 	return res, c.note(err)
@@ -74,16 +139,16 @@ func (c *gatedConn) ExecContext(ctx context.Context, q string, args []driver.Nam
 
 // QueryContext implements driver.QueryerContext.
 func (c *gatedConn) QueryContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Rows, error) {
-	if c.lost {
-		return nil, errLost
+	if err := c.admit(q); err != nil {
+		return nil, err
 	}
 	return c.rows(c.mysqlConn.QueryContext(ctx, q, args))
 }
 
 // PrepareContext implements driver.ConnPrepareContext.
 func (c *gatedConn) PrepareContext(ctx context.Context, q string) (driver.Stmt, error) {
-	if c.lost {
-		return nil, errLost
+	if err := c.admit(q); err != nil {
+		return nil, err
 	}
 	s, err := c.mysqlConn.PrepareContext(ctx, q)
 	if err != nil {
@@ -156,7 +221,12 @@ func (t *gatedTx) Commit() error {
 	case !t.conn.IsValid():
 		return errLost
 	}
-	return t.Tx.Commit()
+	err := t.Tx.Commit()
+	if err != nil && t.conn.own && t.conn.IsValid() {
+		// What went with COMMIT was refused, and the transaction is still open.
+		return errors.Join(err, t.Tx.Rollback())
+	}
+	return err
 }
 
 // Rollback implements driver.Tx.

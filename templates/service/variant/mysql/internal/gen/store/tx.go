@@ -57,8 +57,10 @@ func (tx *Tx) Rollback() error { return errOwned }
 // InTx runs fn in a transaction and commits it when fn returns nil. When fn returns an error or panics, nothing
 // it wrote or emitted remains, and InTx returns that error or panics on.
 //
-// fn may run several times, each with a new Tx, when the server answers with a deadlock: it should have no
-// effect but through tx. A statement that changes the schema commits what was before it, as always in MySQL.
+// The transaction begins with fn's first statement, which may be SET TRANSACTION ISOLATION LEVEL. fn may run several
+// times, each with a new Tx, when the server answers with a deadlock: it should have no
+// effect but through tx. A statement that changes the schema commits what was before it, as always in MySQL, and
+// one that names autocommit is refused.
 //
 // ErrCommitUnknown means that the commit may or may not have happened.
 func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) error {
@@ -103,7 +105,7 @@ func (db *DB) once(ctx context.Context, fn func(context.Context, *Tx) error) err
 	tx.ended = true
 	// A commit given up half way would have an unknown outcome, so the caller's ctx no longer counts; the
 	// driver's timeouts do.
-	if err := insert(context.WithoutCancel(ctx), begun, tx.msgs); err != nil {
+	if err := flush(context.WithoutCancel(ctx), conn, begun, tx.msgs); err != nil {
 		return err
 	}
 	done = true
@@ -128,7 +130,7 @@ func (db *DB) begin(ctx context.Context) (*sql.Tx, *sql.Conn, error) {
 		if db.closed.Load() {
 			return nil, nil, ErrClosed
 		}
-		conn, err := db.pool.Conn(wait)
+		conn, err := db.own.Conn(wait)
 		if err == nil {
 			var tx *sql.Tx
 			// Not the caller's ctx: database/sql would roll back behind the function's back when it ends.

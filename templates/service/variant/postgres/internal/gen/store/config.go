@@ -28,6 +28,8 @@ type Config struct {
 	StatementTimeout time.Duration `env:"DATABASE_STATEMENT_TIMEOUT" envDefault:"5s" help:"how long a statement may take"`
 	LockTimeout      time.Duration `env:"DATABASE_LOCK_TIMEOUT" envDefault:"2s" help:"how long a statement waits for a lock"`
 	IdleInTxTimeout  time.Duration `env:"DATABASE_IDLE_IN_TX_TIMEOUT" envDefault:"30s" help:"how long a transaction may be quiet while it holds locks"`
+	// Off unless asked for: calls that share a transaction hold each other's row locks until it ends.
+	ShareCommit int `env:"DATABASE_SHARE_COMMIT" envDefault:"0" help:"how many requests may share a transaction when all their statements are queued; 0: every one alone"`
 	// Behind a pooler there are no session settings, no LISTEN, no session locks, no floor (queue.go).
 	Pooler bool `env:"DATABASE_POOLER" envDefault:"false" help:"set behind a pooler in transaction mode (PgBouncer); set the timeouts on the role then"`
 }

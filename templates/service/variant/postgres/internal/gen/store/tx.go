@@ -30,6 +30,7 @@ var errOwned = errors.New("the transaction is committed or rolled back by InTx: 
 // InTx, and Emit adds events. It must not be used after the function returned.
 type Tx struct {
 	pgx.Tx
+	lazy  *lazyTx
 	ctx   context.Context
 	msgs  []outbox.Message
 	ended bool
@@ -51,6 +52,11 @@ func (tx *Tx) Emit(m outbox.Message) error {
 	tx.msgs = append(tx.msgs, m)
 	return nil
 }
+
+// Queue adds a statement whose result is of no interest. It costs no round trip: it travels in front of the next
+// statement, or with the commit, in the order of the calls. A transaction that queues all its statements is one
+// round trip, events included. If the statement fails, that is the error of the next one, or of InTx.
+func (tx *Tx) Queue(sql string, args ...any) { tx.lazy.queue(sql, args) }
 
 // Commit is refused; return nil from the function instead.
 func (tx *Tx) Commit(context.Context) error { return errOwned }
@@ -89,10 +95,15 @@ func (db *DB) once(ctx context.Context, fn func(context.Context, *Tx) error) err
 	if err != nil {
 		return err
 	}
-	defer conn.Release() // a connection that is not back to idle is closed by it
+	released := false
+	defer func() {
+		if !released {
+			conn.Release() // a connection that is not back to idle is closed by it
+		}
+	}()
 
 	begun := &lazyTx{ctx: ctx, conn: conn.Conn()}
-	tx := &Tx{Tx: begun, ctx: ctx}
+	tx := &Tx{Tx: begun, lazy: begun, ctx: ctx}
 	done := false
 	defer func() {
 		tx.ended = true
@@ -107,10 +118,17 @@ func (db *DB) once(ctx context.Context, fn func(context.Context, *Tx) error) err
 		return err
 	}
 	tx.ended = true
-	if err := begun.finish(ctx, tx.msgs); err != nil {
+	if w := (work{begun.queued, tx.msgs}); db.share != nil && begun.tx == nil && w.sharable() {
+		conn.Release()
+		released, done = true, true // nothing was begun
+		err = db.share.do(ctx, w)
+	} else {
+		err = begun.finish(ctx, tx.msgs)
+		done = err == nil
+	}
+	if err != nil {
 		return err
 	}
-	done = true
 	if len(tx.msgs) > 0 {
 		db.Committed()
 	}

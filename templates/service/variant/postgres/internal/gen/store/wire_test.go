@@ -142,6 +142,13 @@ func TestRoundTrips(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	queue := func(n int) func(*testing.T, *Tx) {
+		return func(_ *testing.T, tx *Tx) {
+			for range n {
+				tx.Queue(upsert, "a")
+			}
+		}
+	}
 	for _, tt := range []struct {
 		name string
 		do   []func(*testing.T, *Tx)
@@ -158,6 +165,12 @@ func TestRoundTrips(t *testing.T) {
 		{"query row first", []func(*testing.T, *Tx){row, exec(1)}, 1, 3},
 		{"a batch of one's own needs BEGIN before", []func(*testing.T, *Tx){batch}, 1, 3},
 		{"a batch in between", []func(*testing.T, *Tx){exec(1), batch}, 1, 3},
+		{"all queued", []func(*testing.T, *Tx){queue(3)}, 1, 1},
+		{"all queued, no event", []func(*testing.T, *Tx){queue(3)}, 0, 1},
+		{"queued behind", []func(*testing.T, *Tx){exec(1), queue(3)}, 1, 2},
+		{"queued in front", []func(*testing.T, *Tx){queue(3), exec(1)}, 1, 2},
+		{"queued in front of a query", []func(*testing.T, *Tx){queue(1), query, queue(1), row}, 1, 3},
+		{"queued in front of a batch", []func(*testing.T, *Tx){queue(1), batch}, 1, 3},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			db, w := onWire(t, nil)
@@ -283,6 +296,89 @@ func TestFirstStatement(t *testing.T) {
 				})
 				if err == nil || count(t, db) != 0 {
 					t.Errorf("%s: a failed transaction was committed in part: %v, %d rows", mode, err, count(t, db))
+				}
+			}
+		})
+	}
+}
+
+// TestQueue proves that a queued statement takes part in the transaction, in its place.
+func TestQueue(t *testing.T) {
+	db := migrated(t, testConfig(rig.Postgres(t)))
+	ctx := t.Context()
+	in := func(fn func(tx *Tx) error) error {
+		return db.InTx(ctx, func(_ context.Context, tx *Tx) error { return fn(tx) })
+	}
+	t.Run("in the order of the calls", func(t *testing.T) {
+		for name, read := range map[string]func(tx *Tx) (int, error){
+			"query row": func(tx *Tx) (n int, err error) {
+				return n, tx.QueryRow(ctx, `SELECT n FROM counter WHERE name = 'a'`).Scan(&n)
+			},
+			"batch": func(tx *Tx) (n int, err error) {
+				b := &pgx.Batch{}
+				b.Queue(`SELECT n FROM counter WHERE name = 'a'`).QueryRow(func(row pgx.Row) error { return row.Scan(&n) })
+				return n, tx.SendBatch(ctx, b).Close()
+			},
+			"conn": func(tx *Tx) (n int, err error) {
+				return n, tx.Conn().QueryRow(ctx, `SELECT n FROM counter WHERE name = 'a'`).Scan(&n)
+			},
+		} {
+			err := in(func(tx *Tx) error {
+				for want := 1; want <= 2; want++ { // the first is sent with BEGIN, the second without
+					tx.Queue(upsert, "a")
+					if n, err := read(tx); err != nil || n != want {
+						t.Errorf("%s: read %d, %v; want %d", name, n, err, want)
+					}
+				}
+				tx.Queue(`DELETE FROM counter`)
+				return tx.Emit(outbox.Message{Topic: "t", Type: "T"})
+			})
+			if err != nil || count(t, db) != 0 {
+				t.Errorf("%s: %v, %d rows after the last statement deleted them", name, err, count(t, db))
+			}
+		}
+	})
+	t.Run("rolled back", func(t *testing.T) {
+		err := in(func(tx *Tx) error { tx.Queue(upsert, "a"); return context.Canceled })
+		if !errors.Is(err, context.Canceled) || count(t, db) != 0 {
+			t.Fatalf("%v, %d rows", err, count(t, db))
+		}
+	})
+	for name, bad := range map[string][]any{
+		"does not parse": {`SELEC`}, "fails": {`SELECT 1 / 0`}, "cannot be encoded": {`SELECT $1::int`, make(chan int)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			queue := func(tx *Tx) { tx.Queue(bad[0].(string), bad[1:]...) }
+			for when, fn := range map[string]func(tx *Tx) error{
+				"alone": func(tx *Tx) error { queue(tx); return nil },
+				"with an event": func(tx *Tx) error {
+					queue(tx)
+					return tx.Emit(outbox.Message{Topic: "t", Type: "T"})
+				},
+				"behind others": func(tx *Tx) error {
+					if _, err := tx.Exec(ctx, upsert, "a"); err != nil {
+						return err
+					}
+					tx.Queue(upsert, "b")
+					queue(tx)
+					return nil
+				},
+				"overlooked": func(tx *Tx) error {
+					if _, err := tx.Exec(ctx, upsert, "a"); err != nil {
+						return err
+					}
+					queue(tx)
+					_, _ = tx.Exec(ctx, upsert, "b")
+					_, _ = tx.Exec(ctx, upsert, "c")
+					return nil
+				},
+			} {
+				err := in(fn)
+				if err == nil || Unavailable(err) || errors.Is(err, ErrCommitUnknown) {
+					t.Errorf("%s: got %v, want the statement's own error", when, err)
+				}
+				if n := count(t, db); n != 0 {
+					t.Errorf("%s: %d rows of a failed transaction", when, n)
 				}
 			}
 		})

@@ -1,0 +1,171 @@
+package evolve
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/svcgen/svcgen/generator/contract"
+	"github.com/svcgen/svcgen/generator/diag"
+	"github.com/svcgen/svcgen/generator/goedit"
+	"github.com/svcgen/svcgen/generator/naming"
+)
+
+// ofService reports whether a whole service has another name now.
+func (r Rename) ofService() bool { return r.From.Method == "" }
+
+// renamed is the contract c with the new names of its services.
+func renamed(c *contract.Contract, renames []Rename) *contract.Contract {
+	if c == nil {
+		return nil
+	}
+	now := *c
+	now.Services = slices.Clone(c.Services)
+	for _, r := range renames {
+		for i, s := range now.Services {
+			if r.ofService() && s.Type == r.From.Type {
+				now.Services[i].Type = r.To.Type
+			}
+		}
+	}
+	return &now
+}
+
+// successor is the only new service that has all the methods of one that is gone, as they were.
+func successor(gone contract.Service, old, now contract.Contract) (string, bool) {
+	var found []string
+	for _, s := range now.Services {
+		if slices.ContainsFunc(old.Services, func(o contract.Service) bool { return o.Type == s.Type }) || len(gone.Methods) == 0 {
+			continue
+		}
+		missing := slices.ContainsFunc(gone.Methods, func(m contract.Method) bool {
+			is, ok := now.Method(s.Type, m.Name)
+			return !ok || is.Kind != m.Kind || !is.In.Same(m.In) || !is.Out.Same(m.Out)
+		})
+		if !missing {
+			found = append(found, s.Type)
+		}
+	}
+	return strings.Join(found, ""), len(found) == 1
+}
+
+// renameServices gives services their new names: the type, what makes it, its tests, and in every file what is
+// generated for the service. Comments and strings stay as they are.
+func (e *editor) renameServices() error {
+	for _, r := range e.plan.renames {
+		if !r.ofService() {
+			continue
+		}
+		if err := e.mayRename(r); err != nil {
+			return err
+		}
+		from, to := r.From.Type, r.To.Type
+		own := map[string]string{from: to, "New" + from: "New" + to}
+		for _, m := range e.plan.methods(to) {
+			own["Test"+from+"_"+m] = "Test" + to + "_" + m
+		}
+		folder := map[string][]byte{}
+		for name, src := range e.files {
+			if path.Dir(name) == e.plan.Folder {
+				folder[name] = src
+			}
+		}
+		edits := goedit.RenameDeclared(e.plan.Package, folder, own)
+		for _, name := range slices.Sorted(maps.Keys(e.files)) {
+			f, errs := goedit.ParseFile(name, e.files[name])
+			if errs != nil {
+				continue // of another package, or told by rename
+			}
+			made := slices.Concat(edits[name], f.RenameSelected(e.plan.module+"/"+e.plan.Folder, own))
+			for _, imported := range e.plan.generated {
+				made = append(made, f.RenameSelected(imported, e.plan.stubNames(r))...)
+			}
+			if len(made) > 0 {
+				pos := f.Pos(slices.MinFunc(made, func(a, b goedit.Edit) int { return a.Start - b.Start }).Start)
+				e.files[name] = goedit.Apply(e.files[name], made)
+				e.notes = append(e.notes, note{file: name, pos: pos, message: fmt.Sprintf("%s is %s now, as you said", from, to)})
+			}
+			e.moveServiceFile(name, r)
+		}
+	}
+	return nil
+}
+
+// mayRename refuses to make two of one name.
+func (e *editor) mayRename(r Rename) error {
+	pkg, err := e.pkg()
+	if err != nil {
+		return err
+	}
+	if !pkg.HasType(r.From.Type) {
+		return diag.List{{Message: fmt.Sprintf("--rename %s: no type %s is declared in %s", r, r.From.Type, e.plan.Folder)}}
+	}
+	if pos, there := pkg.TypePos(r.To.Type); there {
+		return diag.List{{
+			Pos: pos, Message: fmt.Sprintf("--rename %s: %s is declared already", r, r.To.Type),
+			Hint: "delete the one you do not want, then run it again",
+		}}
+	}
+	for _, m := range e.plan.methods(r.To.Type) {
+		was, is := pkg.Methods(r.From.Type, m), pkg.Methods(r.To.Type, m)
+		if len(was) > 0 && len(is) > 0 {
+			return diag.List{{
+				Pos: is[0].Pos(), Message: fmt.Sprintf("--rename %s: %s.%s is declared already", r, r.To.Type, m),
+				Hint: "delete the one you do not want, then run it again",
+			}}
+		}
+	}
+	return nil
+}
+
+// moveServiceFile renames files that are called after the service.
+func (e *editor) moveServiceFile(name string, r Rename) {
+	old, now := naming.Snake(r.From.Type), naming.Snake(r.To.Type)
+	base := path.Base(name)
+	if path.Dir(name) != e.plan.Folder {
+		return
+	}
+	for _, m := range append([]string{""}, e.plan.methods(r.To.Type)...) {
+		for _, end := range []string{".go", "_test.go"} {
+			tail := end
+			if m != "" {
+				tail = "_" + naming.Snake(m) + end
+			}
+			to := path.Join(e.plan.Folder, now+tail)
+			if _, taken := e.files[to]; base == old+tail && !taken {
+				e.moved[name] = to
+			}
+		}
+	}
+}
+
+// methods are the names of the methods of a service.
+func (p Plan) methods(typ string) []string {
+	var names []string
+	for d := range p.declared {
+		if d.Type == typ {
+			names = append(names, d.Method)
+		}
+	}
+	return slices.Sorted(slices.Values(names))
+}
+
+// stubNames are the names that protoc-gen-go-grpc makes of the name of a service, old to new.
+func (p Plan) stubNames(r Rename) map[string]string {
+	from, to := cmp.Or(p.goNames[r.From.Type], r.From.Type), p.goNames[r.To.Type]
+	names := map[string]string{}
+	for _, form := range []string{
+		"%sServer", "%sClient", "New%sClient", "Register%sServer", "Unimplemented%sServer", "Unsafe%sServer", "%s_ServiceDesc",
+	} {
+		names[fmt.Sprintf(form, from)] = fmt.Sprintf(form, to)
+	}
+	for _, m := range p.methods(r.To.Type) {
+		for _, form := range []string{"%s_%s_FullMethodName", "%s_%sServer", "%s_%sClient"} {
+			names[fmt.Sprintf(form, from, m)] = fmt.Sprintf(form, to, m)
+		}
+	}
+	return names
+}

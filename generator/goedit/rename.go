@@ -1,0 +1,98 @@
+package goedit
+
+import (
+	"errors"
+	"go/ast"
+	"go/token"
+	"go/types"
+	"maps"
+	"path"
+	"slices"
+)
+
+// RenameDeclared returns, by path, the edits that give declarations at the top level of one package other names, there
+// and wherever the package uses them. A local name that happens to be the same is not one of them, and neither is what
+// stands in comments and strings. Tests inside of the package belong to it. Files that do not parse are left out.
+func RenameDeclared(pkg string, files map[string][]byte, names map[string]string) map[string][]Edit {
+	fset := token.NewFileSet()
+	var parsed []*File
+	var trees []*ast.File
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		f, err := parseIn(fset, name, files[name])
+		if err == nil && f.ast.Name.Name == pkg {
+			parsed, trees = append(parsed, f), append(trees, f.ast)
+		}
+	}
+	info := &types.Info{Defs: map[*ast.Ident]types.Object{}, Uses: map[*ast.Ident]types.Object{}}
+	conf := types.Config{Importer: nothing{}, FakeImportC: true, Error: func(error) {}}
+	scope := types.NewScope(nil, 0, 0, "")
+	if checked, _ := conf.Check(pkg, fset, trees, info); checked != nil { // its errors are the compiler's to tell
+		scope = checked.Scope()
+	}
+	edits := map[string][]Edit{}
+	for _, f := range parsed {
+		declared := f.topLevel()
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			id, ok := n.(*ast.Ident)
+			if !ok || names[id.Name] == "" {
+				return true
+			}
+			obj := info.Uses[id]
+			if obj == nil {
+				obj = info.Defs[id]
+			}
+			field, _ := obj.(*types.Var)
+			if declared[id] || obj != nil && obj.Parent() == scope || field != nil && field.Embedded() {
+				edits[f.Path] = append(edits[f.Path], Edit{f.offset(id.Pos()), f.offset(id.End()), names[id.Name]})
+			}
+			return true
+		})
+	}
+	return edits
+}
+
+// topLevel are the names that the file declares for its whole package. Build tags allow two of a name.
+func (f *File) topLevel() map[*ast.Ident]bool {
+	names := map[*ast.Ident]bool{}
+	for _, d := range f.ast.Decls {
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			names[d.Name] = d.Recv == nil
+		case *ast.GenDecl:
+			for _, s := range d.Specs {
+				switch s := s.(type) {
+				case *ast.TypeSpec:
+					names[s.Name] = true
+				case *ast.ValueSpec:
+					for _, id := range s.Names {
+						names[id] = true
+					}
+				}
+			}
+		}
+	}
+	return names
+}
+
+// RenameSelected returns the edits that make f use other names of the package at importPath.
+func (f *File) RenameSelected(importPath string, names map[string]string) []Edit {
+	var edits []Edit
+	ast.Inspect(f.ast, func(n ast.Node) bool {
+		sel, ok := n.(*ast.SelectorExpr)
+		if !ok || names[sel.Sel.Name] == "" {
+			return true
+		}
+		if id, ok := sel.X.(*ast.Ident); ok && f.pathOf(id.Name) == importPath {
+			edits = append(edits, Edit{f.offset(sel.Sel.Pos()), f.offset(sel.Sel.End()), names[sel.Sel.Name]})
+		}
+		return true
+	})
+	return edits
+}
+
+// nothing imports nothing: what a package declares itself is known without.
+type nothing struct{}
+
+func (nothing) Import(importPath string) (*types.Package, error) {
+	return nil, errors.New(path.Base(importPath) + " is not looked into")
+}
