@@ -119,29 +119,38 @@ func unbind(ctx context.Context, s *Scene) error {
 
 // deleteQueue deletes the queue, between events: what is in a deleted queue is gone, and nobody's loss but its owner's.
 func deleteQueue(ctx context.Context, s *Scene) error {
-	s.Load.Pause()
-	err := s.drained(ctx)
-	if err == nil {
-		err = s.arrive(ctx)
-	}
-	if err == nil {
+	if err := s.between(ctx, func() error {
 		s.broker.tap.Close() // it would make the queue again
 		s.Begin()
-		err = s.onChannel(func(ch *amqp.Channel) error {
+		return s.onChannel(func(ch *amqp.Channel) error {
 			_, err := ch.QueueDelete(tap.Queue(topic), false, false, false)
 			return err
 		})
-	}
-	s.Load.Resume()
-	if err == nil {
-		err = s.die(ctx)
-	}
-	again, opened := tap.RabbitMQ(ctx, s.Rabbit.URL(), topic, s.broker.hear)
-	if err = errors.Join(err, opened); err != nil {
+	}); err != nil {
 		return err
 	}
-	s.broker.tap = again
+	err := s.die(ctx)
+	reading, again := tap.RabbitMQ(ctx, s.Rabbit.URL(), topic, s.broker.hear) // in any case: other runs need it
+	if again == nil {
+		s.broker.tap = reading
+	}
+	if err = errors.Join(err, again); err != nil {
+		return err
+	}
 	return s.revive(ctx)
+}
+
+// between does something when no call is under way and every event has arrived.
+func (s *Scene) between(ctx context.Context, do func() error) error {
+	s.Load.Pause()
+	defer s.Load.Resume()
+	if err := s.drained(ctx); err != nil {
+		return err
+	}
+	if err := s.arrive(ctx); err != nil {
+		return err
+	}
+	return do()
 }
 
 // die waits until events have become dead letters.

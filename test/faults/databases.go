@@ -27,7 +27,7 @@ func databaseFaults(name string, stack workload.Stack) []Fault {
 	drops.Ready = "drops"
 	faults := []Fault{
 		{Name: name + "-kill", Stack: stack, Expect: drops, Inflict: killDatabase},
-		{Name: name + "-commit-lost", Stack: stack, Expect: gate(history.BiteUnknown), Inflict: loseCommits(50)},
+		{Name: name + "-commit-lost", Stack: stack, Expect: gate(history.BiteUnknown), Inflict: loseCommits},
 		{Name: name + "-terminate", Stack: stack, Expect: gate(history.BiteFailed, history.BiteSeen), Inflict: terminate},
 	}
 	return append(faults, serverFaults(name, stack, gate(history.BiteFailed), theDatabase)...)
@@ -54,24 +54,27 @@ func killDatabase(ctx context.Context, s *Scene) error {
 	return nil
 }
 
-// loseCommits swallows answers for moments, until calls have no known outcome but at most so many times: a COMMIT that
-// was under way is done, and nobody is told.
-func loseCommits(most int) inflict {
-	return func(ctx context.Context, s *Scene) error {
-		wire := s.DB.server.Proxy()
-		before := s.Load.Unknown()
-		s.Begin()
-		for n := 0; n < 5 || s.Load.Unknown() < before+5 && n < most; n++ {
-			wire.DropReplies()
-			err := s.For(ctx, 100*time.Millisecond)
-			wire.Heal()
-			if err = errors.Join(err, s.Succeed(ctx, 20)); err != nil {
-				return err
-			}
+// loseCommits lets answers be lost until calls have no known outcome: a COMMIT that was under way is done, and nobody is
+// told.
+func loseCommits(ctx context.Context, s *Scene) error {
+	before := s.Load.Unknown()
+	s.Begin()
+	for n := 0; n < 5 || s.Load.Unknown() < before+5 && n < 50; n++ {
+		if err := s.mute(ctx); err != nil {
+			return err
 		}
-		s.Heal()
-		return nil
 	}
+	s.Heal()
+	return nil
+}
+
+// mute swallows the database's answers for a moment.
+func (s *Scene) mute(ctx context.Context) error {
+	wire := s.DB.server.Proxy()
+	wire.DropReplies()
+	err := s.For(ctx, 100*time.Millisecond)
+	wire.Heal()
+	return errors.Join(err, s.Succeed(ctx, 20))
 }
 
 // terminate ends the service's connections at the server, again and again.
@@ -260,17 +263,15 @@ func skewClock(ctx context.Context, s *Scene) error {
 	if err := s.DB.QueryRowContext(ctx, "SELECT current_database()").Scan(&name); err != nil {
 		return err
 	}
-	for _, q := range []string{
+	if err := s.exec(ctx,
 		"CREATE SCHEMA skew",
 		"CREATE TABLE skew.amount (amount interval NOT NULL)",
 		"INSERT INTO skew.amount VALUES ('0')",
 		"CREATE FUNCTION skew.now() RETURNS timestamptz LANGUAGE sql STABLE AS 'SELECT pg_catalog.now() + amount FROM skew.amount'",
 		"CREATE FUNCTION skew.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS 'SELECT pg_catalog.clock_timestamp() + amount FROM skew.amount'",
-		"ALTER DATABASE " + name + " SET search_path = skew, public, pg_catalog",
-	} {
-		if _, err := s.DB.ExecContext(ctx, q); err != nil {
-			return fmt.Errorf("%s: %w", q, err)
-		}
+		"ALTER DATABASE "+name+" SET search_path = skew, public, pg_catalog",
+	); err != nil {
+		return err
 	}
 	if _, err := s.DB.disconnect(ctx); err != nil { // the path holds for new connections
 		return err

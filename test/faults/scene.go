@@ -328,10 +328,10 @@ func (s *Scene) Resume(p *Process) error {
 // Begin says that the fault begins.
 func (s *Scene) Begin() { s.rec.Add(history.Record{Kind: history.Begin, Name: s.name}) }
 
-// Heal says that what it hit answers again.
+// Heal says that what the fault hit answers again.
 func (s *Scene) Heal() { s.rec.Add(history.Record{Kind: history.Heal, Name: s.name}) }
 
-// Seen says that it was seen to bite.
+// Seen says by what the fault was seen to bite.
 func (s *Scene) Seen(format string, args ...any) {
 	s.rec.Add(history.Record{Kind: history.Seen, Name: s.name, Text: fmt.Sprintf(format, args...)})
 }
@@ -362,6 +362,16 @@ func (s *Scene) Until(ctx context.Context, limit time.Duration, what string, che
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	return subject.Until(ctx, what, check, nil)
+}
+
+// exec changes the service's database as its owner may.
+func (s *Scene) exec(ctx context.Context, statements ...string) error {
+	for _, q := range statements {
+		if _, err := s.DB.ExecContext(ctx, q); err != nil {
+			return fmt.Errorf("%s: %w", q, err)
+		}
+	}
+	return nil
 }
 
 // Depth is how many events wait in the outbox.

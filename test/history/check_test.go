@@ -124,7 +124,7 @@ func TestCheck(t *testing.T) {
 		}, broken: []string{Live}},
 		{name: "I8 goroutines stay", expect: Expect{Settle: true}, recs: []Record{
 			{Kind: Status, Name: "p1", Ready: true, Live: true, Gauges: map[string]int{"go_goroutines": 40}},
-			{Kind: Status, Name: "p1", Ready: true, Live: true, Gauges: map[string]int{"go_goroutines": 90}},
+			{Kind: Status, Name: "p1", Ready: true, Live: true, Gauges: map[string]int{"go_goroutines": 101}},
 		}, broken: []string{Bounded}},
 		{name: "I9 a dead letter", recs: append(append(slices.Clone(two[:len(two)-2]), invoke("3", "a"), ok("3", 3), entry("3", "a", 3)),
 			Record{Kind: Letter, Op: "3"}, total("a", 3), outbox(0, 1)), broken: []string{Accounting}},

@@ -33,7 +33,7 @@ type Process struct {
 // Start runs bin on free ports and waits until it serves. It need not be ready: see Ready.
 func (t *Tree) Start(ctx context.Context, bin, dir string, env []string) (*Process, error) {
 	p := &Process{name: t.Name, Log: &Log{}, Ended: make(chan struct{})}
-	p.cmd = exec.Command(bin) //nolint:noctx // whoever started it decides how it ends
+	p.cmd = exec.CommandContext(context.WithoutCancel(ctx), bin) // whoever started it decides how it ends
 	p.cmd.Dir = dir
 	p.cmd.Env = append(append(os.Environ(),
 		t.Env("GRPC_ADDR=127.0.0.1:0", "ADMIN_ADDR=127.0.0.1:0", "LOG_FORMAT=json", "LOG_LEVEL=info", "DRAIN_DELAY=0s")...), env...)

@@ -48,7 +48,6 @@ type Load struct {
 	done   sync.WaitGroup
 	next   atomic.Uint64
 	ok     atomic.Int64
-	begun  atomic.Int64
 	lost   atomic.Int64
 	gate   sync.RWMutex // held for reading during a call
 
@@ -94,10 +93,7 @@ func (l *Load) Use(processes ...*subject.Process) {
 // OK counts the calls that succeeded so far.
 func (l *Load) OK() int { return int(l.ok.Load()) }
 
-// Begun counts all that began.
-func (l *Load) Begun() int { return int(l.begun.Load()) }
-
-// Unknown counts those that were to succeed and have no known outcome.
+// Unknown counts the calls so far that were to succeed and have no known outcome.
 func (l *Load) Unknown() int { return int(l.lost.Load()) }
 
 func (l *Load) write(ctx context.Context, rng *rand.Rand, turn int) {
@@ -167,7 +163,6 @@ func (l *Load) once(ctx context.Context, rng *rand.Rand, turn int) bool {
 		defer timer.Stop()
 	}
 	l.rec.Add(call)
-	l.begun.Add(1)
 	err := p.Conn.Invoke(calling, l.path, req, resp)
 	answer := history.Record{Op: op}
 	if answer.Kind = outcome(err); answer.Kind == history.OK {
