@@ -14,7 +14,7 @@ const (
 // still fail.
 var publishEarly = []subject.Patch{
 	{File: storeDir + "tx.go", Old: "\tended bool\n}\n", New: "\tended bool\n\tqueue *Queue\n}\n"},
-	{File: storeDir + "tx.go", Old: "tx := &Tx{Tx: begun, ctx: ctx}", New: "tx := &Tx{Tx: begun, ctx: ctx, queue: db.queue}"},
+	{File: storeDir + "tx.go", Old: "tx := &Tx{Tx: begun, lazy: begun, ctx: ctx}", New: "tx := &Tx{Tx: begun, lazy: begun, ctx: ctx, queue: db.queue}"},
 	{
 		File: storeDir + "tx.go",
 		Old:  "\ttx.msgs = append(tx.msgs, m)\n\treturn nil\n",
@@ -243,7 +243,7 @@ var keepBuffer = []subject.Patch{
 		New:  "\twait, tx := backoff, &Tx{ctx: ctx}\n\tfor attempt := 1; ; attempt++ {\n\t\terr := db.once(ctx, tx, fn)\n",
 	},
 	{File: storeDir + "tx.go", Old: "once(ctx context.Context, fn func", New: "once(ctx context.Context, tx *Tx, fn func"},
-	{File: storeDir + "tx.go", Old: "\ttx := &Tx{Tx: begun, ctx: ctx}\n", New: "\ttx.Tx, tx.ended = begun, false\n"},
+	{File: storeDir + "tx.go", Old: "\ttx := &Tx{Tx: begun, lazy: begun, ctx: ctx}\n", New: "\ttx.Tx, tx.lazy, tx.ended = begun, begun, false\n"},
 }
 
 // unknownFails tells the caller that nothing was done when nobody knows.

@@ -52,13 +52,13 @@ func Fail(name string) {
 	},
 	{
 		File: "internal/gen/store/tx.go",
-		Old:  "\tif err := begun.finish(ctx, tx.msgs); err != nil {\n",
-		New:  "\toutbox.Fail(\"committing\")\n\tif err := begun.finish(ctx, tx.msgs); err != nil {\n",
+		Old:  "\t\terr = begun.finish(ctx, tx.msgs)\n",
+		New:  "\t\toutbox.Fail(\"committing\")\n\t\terr = begun.finish(ctx, tx.msgs)\n",
 	},
 	{
 		File: "internal/gen/store/tx.go",
-		Old:  "\tdone = true\n\tif len(tx.msgs) > 0 {\n",
-		New:  "\tdone = true\n\tif len(tx.msgs) > 0 {\n\t\toutbox.Fail(\"committed\")\n",
+		Old:  "\tif len(tx.msgs) > 0 {\n\t\tdb.Committed()\n",
+		New:  "\tif len(tx.msgs) > 0 {\n\t\toutbox.Fail(\"committed\")\n\t\tdb.Committed()\n",
 	},
 }
 
