@@ -7,10 +7,13 @@ RIG  = go run ./test/rig/cmd/rig
 TEST = go test -timeout 20m
 
 FAULT = *
+BUG   = *
 SOAK  = 2h
 
+FUZZTIME = 1m
+
 .DEFAULT_GOAL := help
-.PHONY: help build test test-generator test-service faults soak rig generate generate-check lint bench bench-generator bench-service fuzz
+.PHONY: help build test test-generator test-service faults museum soak soak-regen soak-faults rig generate generate-check lint bench bench-generator bench-service fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +26,7 @@ test: ## everything; starts real servers
 	$(TEST) $(GENERATOR)
 	$(RIG) run -- $(TEST) -race $(SERVICE)
 	$(MAKE) faults
+	$(MAKE) museum BUG=today
 
 test-generator: ## generator, its scripts, arrows, invariant, goldens built and tested
 	$(TEST) $(GENERATOR)
@@ -34,7 +38,17 @@ faults: ## break servers and processes under a service and judge what became of 
 	$(RIG) install
 	$(TEST) ./test/faults -v -run TestFaults -fault '$(FAULT)'
 
-soak: ## random faults for SOAK=2h; adds a line to docs/soak.tsv
+museum: ## put known mistakes into the service and see each caught; BUG=name or pattern, BUG=today for the day's few
+	$(RIG) install
+	$(TEST) ./test/faults -v -run TestMuseum -museum '$(BUG)'
+
+soak: soak-regen soak-faults ## both soaks, for SOAK=2h each
+
+soak-regen: ## svcgen killed and failed at each of its system calls, then random services, people and changes for SOAK=2h
+	go test ./generator/internal/crash -count=1 -timeout 24h -every
+	go test ./generator/internal/property -count=1 -timeout 240h -soak $(SOAK)
+
+soak-faults: ## random faults for SOAK=2h; adds a line to docs/soak.tsv
 	go run ./test/faults/cmd/faults -soak $(SOAK) -ledger docs/soak.tsv
 
 rig: ## start PostgreSQL, MariaDB, RabbitMQ and Kafka for a person, until Ctrl-C
@@ -63,7 +77,7 @@ bench-generator: ## measure the generator beside buf, protoc and goctl where the
 bench-service: ## measure the running service beside hand-written code and other libraries, on real servers; BENCH=-short for three minutes
 	go -C bench/service run ./run -svg ../../docs/performance-service.svg $(BENCH)
 
-fuzz: ## each fuzz target of the generator for a minute
+fuzz: ## each fuzz target of the generator for FUZZTIME=1m
 	@for pkg in $$(grep -rl '^func Fuzz' --include='*_test.go' generator | xargs -rn1 dirname | sort -u); do \
 		for f in $$(grep -rho '^func Fuzz[A-Za-z0-9_]*' $$pkg/*_test.go | awk '{print $$2}'); do \
-			go test -run '^$$' -fuzz "^$$f\$$" -fuzztime 1m ./$$pkg || exit 1; done; done
+			go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s ./$$pkg || exit 1; done; done

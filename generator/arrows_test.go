@@ -41,6 +41,7 @@ var only = []restriction{
 	{"go.yaml.in/yaml", "manifest", "YAML has positions, dialects and limits: one package knows them"},
 	{"github.com/bufbuild/protocompile", "schema", "the proto front end can be exchanged"},
 	{"google.golang.org/protobuf/cmd/protoc-gen-go", "gogen", "so can the code generator"},
+	{"github.com/Masterminds/sprig", "render", "templates are executed in one place"},
 	{"text/template", "render gogen", "templates are executed in one place; the stubs of gRPC are another's"},
 	{"github.com/spf13/cobra", "cli", "flags end there"},
 	{"os/exec", "", "nothing is executed"},

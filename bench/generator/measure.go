@@ -67,7 +67,11 @@ func (b *bench) one(ctx context.Context, s size, order *rand.Rand) error {
 	if err := os.MkdirAll(scratch, 0o755); err != nil {
 		return err
 	}
-	for _, dir := range []string{"kept", oneComment, oneField} { // where it fails, the jobs that need them fail too, and say so
+	trees := []string{"kept"}
+	if s.changes() {
+		trees = append(trees, oneComment, oneField)
+	}
+	for _, dir := range trees { // where it fails, the jobs that need them fail too, and say so
 		argv := []string{b.tools.svcgen, "new", "svcgen.yaml", "--out", folder(scratch, dir)}
 		if _, err := (job{name: "svcgen new", argv: argv, dir: protos}).run(ctx); err != nil {
 			_, _ = fmt.Fprintf(b.progress, "%s: %v\n", s, err)

@@ -3,9 +3,12 @@ package evolve
 import (
 	"fmt"
 	"go/token"
+	"path"
+	"slices"
 	"strings"
 
 	"github.com/svcgen/svcgen/generator/diag"
+	"github.com/svcgen/svcgen/generator/naming"
 )
 
 // Rename is what the user says of a method: it is another one now, of the same service or of another. Without methods
@@ -41,6 +44,15 @@ func ParseRename(s string) (Rename, error) {
 		return Rename{}, fmt.Errorf("%q is no rename", s)
 	}
 	return r, nil
+}
+
+// Moves reports whether name may be the file or the test of a method that has another name now, and so goes with it.
+func (p Plan) Moves(name string) bool {
+	return slices.ContainsFunc(p.renames, func(r Rename) bool {
+		method := naming.Snake(r.From.Method)
+		stem := strings.TrimSuffix(strings.TrimSuffix(path.Base(name), ".go"), "_test")
+		return !r.ofService() && path.Dir(name) == p.Folder && (stem == method || stem == naming.Snake(r.From.Type)+"_"+method)
+	})
 }
 
 // checkRenames refuses what cannot be meant: a rename of a method that is still there, or to one that is not.

@@ -23,7 +23,7 @@ var writers = sync.Pool{New: func() any {
 // Pack compresses content.
 func Pack(content []byte) Packed {
 	var out bytes.Buffer
-	w := writers.Get().(*flate.Writer) //nolint:forcetypeassert // there is nothing else in it
+	w := writers.Get().(*flate.Writer) //nolint:forcetypeassert,errcheck // there is nothing else in it
 	defer writers.Put(w)
 	w.Reset(&out)
 	if _, err := w.Write(content); err != nil {

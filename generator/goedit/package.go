@@ -76,7 +76,8 @@ func parseIn(fset *token.FileSet, path string, src []byte) (*File, *diag.Diagnos
 	d := &diag.Diagnostic{Pos: diag.Pos{File: path, Line: 1, Col: 1}, Message: err.Error()}
 	var list scanner.ErrorList
 	if errors.As(err, &list) && len(list) > 0 {
-		d.Pos.Line, d.Pos.Col = lineCol(src, list[0].Pos.Offset)
+		// What is missing at the end of a file is missing on its last line, not on the empty one behind it.
+		d.Pos.Line, d.Pos.Col = lineCol(src, min(list[0].Pos.Offset, len(bytes.TrimRight(src, "\r\n"))))
 		d.Message = list[0].Msg
 	}
 	d.Hint = "svcgen changes nothing while a file of this package does not parse"
@@ -299,6 +300,9 @@ func (f *File) pos(p token.Pos) diag.Pos {
 // lineCol is where a byte stands, whatever //line says. Columns are in code points, as those of diag.Pos.
 func lineCol(src []byte, at int) (line, col int) {
 	before := src[:min(at, len(src))]
+	if len(before) == len(src) {
+		before = bytes.TrimSuffix(before, []byte("\n")) // the end of a file is on its last line
+	}
 	start := bytes.LastIndexByte(before, '\n') + 1
 	return bytes.Count(before, []byte("\n")) + 1, utf8.RuneCount(before[start:]) + 1
 }

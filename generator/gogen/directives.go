@@ -35,7 +35,7 @@ func (a allowance) covers(file string) bool {
 }
 
 // CheckDirectives is the last defence against comments of a proto that act: it reports an error when the Go
-// source src, emitted at path, holds a directive that is not on the list of that file, imports "C", or holds a
+// source src, which parses and is emitted at path, holds a directive that is not on the list of that file, imports "C", or holds a
 // carriage return, which other tools take for a line's end. The comments were neutralised long before.
 func CheckDirectives(file string, src []byte) error {
 	file = path.Clean(file)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/svcgen/svcgen/generator/fileset"
 	"github.com/svcgen/svcgen/generator/ir"
@@ -22,11 +23,12 @@ func remembered(files []ir.ProtoFile, prefixes map[string]string, made fileset.M
 	for i, f := range files {
 		byPath[f.Path] = &files[i]
 	}
+	sums := digests(files, prefixes)
 	for i, f := range left {
 		if !f.Generate {
 			continue
 		}
-		key := closureKey(f.Path, byPath, prefixes)
+		key := closureKey(f.Path, byPath, sums)
 		var sources []File
 		for _, suffix := range suffixes(f) {
 			path := prefixes[f.Path] + suffix
@@ -51,19 +53,29 @@ func suffixes(f ir.ProtoFile) []string {
 	return []string{messageSuffix, grpcSuffix}
 }
 
-// closureKey stands for all that the sources of a file depend on: its descriptor, those of its imports and of theirs, and the
-// Go packages they are in.
-func closureKey(path string, byPath map[string]*ir.ProtoFile, prefixes map[string]string) string {
+// digests stand for what the sources of a file depend on in each file itself: its descriptor, and where its Go code goes.
+func digests(files []ir.ProtoFile, prefixes map[string]string) map[string]string {
+	sums := make(map[string]string, len(files))
+	for _, f := range files {
+		sums[f.Path] = sum("%q %q %q %q %t:%s", f.Path, f.Go.ImportPath, f.Go.Name, prefixes[f.Path], f.Generate, []byte(f.Descriptor))
+	}
+	return sums
+}
+
+// closureKey stands for all that the sources of a file depend on: the file, its imports and theirs.
+func closureKey(path string, byPath map[string]*ir.ProtoFile, digests map[string]string) string {
 	needed := map[string]bool{}
 	closure(path, byPath, needed)
-	h := sha256.New()
-	write := func(b []byte) { fmt.Fprintf(h, "%d:%s;", len(b), b) }
-	write([]byte(path))
+	var text strings.Builder
+	text.WriteString(path)
 	for _, name := range slices.Sorted(maps.Keys(needed)) {
-		f := byPath[name]
-		write([]byte(name))
-		write(f.Descriptor)
-		fmt.Fprintf(h, "%q %q %q %t;", f.Go.ImportPath, f.Go.Name, prefixes[name], f.Generate)
+		text.WriteString("\n" + digests[name])
 	}
-	return "code:" + hex.EncodeToString(h.Sum(nil))
+	return "code:" + sum("%s", text.String())
+}
+
+func sum(format string, args ...any) string {
+	h := sha256.New()
+	_, _ = fmt.Fprintf(h, format, args...) // a hash takes everything
+	return hex.EncodeToString(h.Sum(nil))
 }

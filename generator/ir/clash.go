@@ -230,7 +230,8 @@ func (r *resolver) memberClashes(m protoreflect.MessageDescriptor) {
 	}
 	for i := range m.Oneofs().Len() {
 		if o := m.Oneofs().Get(i); !o.IsSynthetic() {
-			add("Get"+naming.Camel(string(o.Name())), "the getter of oneof "+string(o.Name()), o)
+			add(names[o.Name()], "oneof "+string(o.Name()), o)
+			add("Get"+names[o.Name()], "the getter of oneof "+string(o.Name()), o)
 		}
 	}
 }

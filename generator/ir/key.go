@@ -103,7 +103,7 @@ func cardinality(f protoreflect.FieldDescriptor) string {
 	return "repeated"
 }
 
-// fieldNames are the Go names of a message's fields, made as protogen makes them: a name that would collide
+// fieldNames are the Go names of a message's fields and oneofs, made as protogen makes them: a name that would collide
 // with a method or another field gets underscores, in the order of declaration.
 func fieldNames(msg protoreflect.MessageDescriptor) map[protoreflect.Name]string {
 	used := map[string]bool{
@@ -123,7 +123,7 @@ func fieldNames(msg protoreflect.MessageDescriptor) map[protoreflect.Name]string
 		f := msg.Fields().Get(i)
 		names[f.Name()] = unique(naming.Camel(string(f.Name())), true)
 		if o := f.ContainingOneof(); o != nil && o.Fields().Get(0) == f {
-			unique(naming.Camel(string(o.Name())), false)
+			names[o.Name()] = unique(naming.Camel(string(o.Name())), false)
 		}
 	}
 	return names

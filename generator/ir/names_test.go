@@ -57,6 +57,11 @@ func compareMessages(t *testing.T, messages []*protogen.Message) {
 				}
 			}
 		}
+		for _, o := range m.Oneofs {
+			if got := names[o.Desc.Name()]; got != o.GoName {
+				t.Errorf("oneof %s is %s, protogen has %s", o.Desc.FullName(), got, o.GoName)
+			}
+		}
 		for _, e := range m.Enums {
 			if got := ir.GoIdent(e.Desc); got != e.GoIdent.GoName {
 				t.Errorf("enum %s is %s, protogen has %s", e.Desc.FullName(), got, e.GoIdent.GoName)

@@ -114,7 +114,7 @@ func (p *planner) unplanned(set *fileset.Set) map[string]bool {
 	gone := map[string]bool{}
 	for name, entry := range p.old.Files {
 		_, planned := set.Get(name)
-		if !planned && entry.Owner != fileset.Svcgen && path.Ext(name) == ".go" && p.ours(name, p.disk[name]) {
+		if !planned && entry.Owner != fileset.Svcgen && path.Ext(name) == ".go" && !p.opt.Evolve.Moves(name) && p.ours(name, p.disk[name]) {
 			gone[name] = true
 		}
 	}
@@ -244,14 +244,14 @@ func (p *planner) arrive(f fileset.File, from string) error {
 	if !was.regular {
 		return diag.List{{Pos: diag.Pos{File: from}, Message: "it is a symbolic link, and svcgen does not move those", Hint: "make it a file"}}
 	}
-	entry := p.old.Files[from]
-	if bytes.Equal(p.text[from], f.Content) {
-		entry.Hashes = []string{Hash(f.Content)}
+	text, hashes := p.text[from], p.old.Files[from].Hashes
+	if slices.Contains(hashes, was.hash) || bytes.Equal(text, f.Content) {
+		text, hashes = f.Content, []string{Hash(f.Content)} // nobody has written in it
 	}
-	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: entry.Hashes}
-	p.changes.act(Action{Path: f.Path, From: from, Op: Rename, Owner: f.Owner, Note: "was " + from, Old: was.content, New: p.text[from]})
+	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: hashes}
+	p.changes.act(Action{Path: f.Path, From: from, Op: Rename, Owner: f.Owner, Note: "was " + from, Old: was.content, New: text})
 	p.changes.put(from, f.Owner, was, nil, 0)
-	p.changes.put(f.Path, f.Owner, p.disk[f.Path], p.text[from], was.mode)
+	p.changes.put(f.Path, f.Owner, p.disk[f.Path], text, was.mode)
 	return nil
 }
 

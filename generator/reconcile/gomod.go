@@ -46,7 +46,15 @@ func mergeGoMod(ours, theirs []byte) ([]byte, error) {
 		}
 	}
 	mine.Cleanup()
-	return mine.Format()
+	merged, err := mine.Format()
+	if err != nil {
+		return nil, err
+	}
+	// A path the parser takes alone, such as a parenthesis, is not always one in the block it comes to stand in.
+	if _, err := modfile.Parse("go.mod", merged, nil); err != nil {
+		return nil, fmt.Errorf("the merged go.mod: %w", err)
+	}
+	return merged, nil
 }
 
 // mergeGoSum is every line of both. The go command takes more lines than it needs.

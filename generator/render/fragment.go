@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"text/template"
 
+	"github.com/Masterminds/sprig/v3"
+
 	"github.com/svcgen/svcgen/generator/ir"
 	"github.com/svcgen/svcgen/generator/plan"
 )
@@ -26,7 +28,8 @@ func parseFragments(fsys fs.FS, choices []string, files []plan.File) (fragments,
 		}
 	}
 	slices.Sort(names)
-	set := template.New("").Option("missingkey=error").Funcs(funcs())
+	// Hermetic: no time, no randomness, no environment, so the same input gives the same bytes.
+	set := template.New("").Option("missingkey=error").Funcs(sprig.HermeticTxtFuncMap()).Funcs(funcs())
 	for _, name := range slices.Compact(names) {
 		text, err := fs.ReadFile(fsys, name)
 		if err != nil {
@@ -43,14 +46,8 @@ func (f fragments) execute(w io.Writer, name string, data *plan.Data) error {
 	return f.set.ExecuteTemplate(w, name, data)
 }
 
-// funcs are the functions fragments have beside those of text/template. Fragments range and print names, and what is
-// computed is computed in ir; a library of functions would only invite more, and cost every run its start.
-func funcs() template.FuncMap {
-	return template.FuncMap{
-		"import": importSpec,
-		"quoted": strconv.Quote,
-	}
-}
+// funcs are the functions fragments have beside sprig's.
+func funcs() template.FuncMap { return template.FuncMap{"import": importSpec} }
 
 // importSpec is an import as a person writes it: the alias only where it is not the package's name, or not the end of its path.
 func importSpec(i ir.Import) string {

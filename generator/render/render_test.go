@@ -25,7 +25,7 @@ func choices() fstest.MapFS {
 
 func TestFiles(t *testing.T) {
 	fragments := choices()
-	fragments["main.go.tmpl"] = &fstest.MapFile{Data: []byte("package main\nimport (\n{{range .Imports.Local}}{{import .}}\n{{end}})\nvar x={{quoted .Name}}\n")}
+	fragments["main.go.tmpl"] = &fstest.MapFile{Data: []byte("package main\nimport (\n{{range .Imports.Local}}{{import .}}\n{{end}})\nvar x={{quote .Name}}\n")}
 	fragments["README.md.tmpl"] = &fstest.MapFile{Data: []byte("# {{.Name}}\nkept in {{template \"db\" .}}\n")}
 	reference := fstest.MapFS{
 		"internal/gen/a/a.go": {Data: []byte("// Package a is copied.\npackage a\n")},

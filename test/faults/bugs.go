@@ -27,6 +27,13 @@ var publishEarly = []subject.Patch{
 	},
 }
 
+// keepUndone publishes the events of a call that failed inside a commit that others share.
+var keepUndone = []subject.Patch{{
+	File: storeDir + "commit.go",
+	Old:  "\t\t\tb = c.undo(b, nested)\n",
+	New:  "\t\t\tb.msgs = append(b.msgs, tx.msgs...)\n\t\t\tb = c.undo(b, nested)\n",
+}}
+
 // deleteBeforeAck takes what was handed to the broker's client for published.
 var deleteBeforeAck = []subject.Patch{{
 	File: outboxDir + "send.go",

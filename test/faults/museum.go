@@ -40,6 +40,7 @@ func Museum() []Exhibit {
 	return []Exhibit{
 		// Nothing is wrong with the servers: calls that fail after they have emitted are enough.
 		{"publish-before-commit", inPeace, publishEarly, history.NoGhost, ""},
+		{"shared-commit-keeps-undone", inPeaceSQLite, keepUndone, history.NoGhost, ""},
 
 		// The broker is gone for a moment.
 		{"delete-before-ack", away, deleteBeforeAck, history.NoLoss, ""},
@@ -76,22 +77,14 @@ func Museum() []Exhibit {
 	}
 }
 
-// FindExhibit returns the exhibit of that name.
-func FindExhibit(name string) (Exhibit, error) {
-	for _, e := range Museum() {
-		if e.Name == name {
-			return e, nil
-		}
-	}
-	return Exhibit{}, fmt.Errorf("no exhibit %q", name)
-}
-
 // patience is enough for what comes at all.
 const patience = 5 * time.Second
 
 // The faults of the museum. Each makes happen within seconds what in production takes a bad day.
 var (
 	inPeace = Fault{Name: "in-peace", Stack: pgRabbit, Patience: patience, Expect: unnoticed(), Inflict: letBe}
+
+	inPeaceSQLite = Fault{Name: "in-peace-sqlite", Stack: sqliteRabbit, Patience: patience, Expect: unnoticed(), Inflict: letBe}
 
 	away = Fault{
 		Name: "broker-away", Stack: pgRabbit, Patience: patience, Expect: unnoticed(history.BiteBacklog),
@@ -104,7 +97,7 @@ var (
 	}
 
 	dead = Fault{
-		Name: "broker-refused", Stack: pgRabbit, Keys: 16, Patience: patience, Expect: unnoticed(history.BiteSeen), Inflict: unbind,
+		Name: "broker-refused", Stack: pgRabbit, Patience: patience, Expect: unnoticed(history.BiteSeen), Inflict: unbind,
 	}
 
 	full = Fault{Name: "queue-full", Stack: pgRabbit, Patience: patience, Expect: unnoticed(history.BiteBacklog), Inflict: fillQueue}

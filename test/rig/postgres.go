@@ -80,7 +80,7 @@ func (s *Server) securePostgres(ctx context.Context, bin, data string) ([]string
 		return nil, err
 	}
 	hba := filepath.Join(data, "pg_hba.conf")
-	if err := writeFile(hba, "hostssl all all 127.0.0.1/32 scram-sha-256\n", postgresUser); err != nil {
+	if err := writeFile(hba, "hostssl all "+SecureUser+" 127.0.0.1/32 scram-sha-256\n", postgresUser); err != nil {
 		return nil, err
 	}
 	return []string{"-c", "ssl=on", "-c", "ssl_cert_file=" + s.tlsFile("cert.pem"), "-c", "ssl_key_file=" + s.tlsFile("key.pem")}, nil

@@ -84,16 +84,16 @@ func (r *RabbitMQServer) configure(secure bool) error {
 	if err := os.WriteFile(at("rabbitmq.conf"), []byte(conf), 0o644); err != nil {
 		return err
 	}
-	r.env = append(listener,
-		"PATH="+os.Getenv("PATH"), "HOME="+r.dir, "LANG=C.UTF-8",
-		"RABBITMQ_NODENAME=rig"+portOf(r.addr)+"@localhost",
-		"RABBITMQ_DIST_PORT="+ports[0],
-		"ERL_EPMD_ADDRESS=127.0.0.1", "ERL_EPMD_PORT="+ports[1],
-		"RABBITMQ_CONF_ENV_FILE="+at("rabbitmq-env.conf"), "RABBITMQ_CONFIG_FILE="+at("rabbitmq.conf"),
-		"RABBITMQ_ENABLED_PLUGINS_FILE="+at("enabled_plugins"), "RABBITMQ_PID_FILE="+at("pid"),
-		"RABBITMQ_MNESIA_BASE="+at("mnesia"), "RABBITMQ_LOG_BASE="+at("log"), "RABBITMQ_LOGS=-",
+	r.env = append([]string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + r.dir, "LANG=C.UTF-8",
+		"RABBITMQ_NODENAME=rig" + portOf(r.addr) + "@localhost",
+		"RABBITMQ_DIST_PORT=" + ports[0],
+		"ERL_EPMD_ADDRESS=127.0.0.1", "ERL_EPMD_PORT=" + ports[1],
+		"RABBITMQ_CONF_ENV_FILE=" + at("rabbitmq-env.conf"), "RABBITMQ_CONFIG_FILE=" + at("rabbitmq.conf"),
+		"RABBITMQ_ENABLED_PLUGINS_FILE=" + at("enabled_plugins"), "RABBITMQ_PID_FILE=" + at("pid"),
+		"RABBITMQ_MNESIA_BASE=" + at("mnesia"), "RABBITMQ_LOG_BASE=" + at("log"), "RABBITMQ_LOGS=-",
 		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1}",
-	)
+	}, listener...)
 	return nil
 }
 
