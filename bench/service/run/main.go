@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -22,9 +23,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/zeromicro/go-zero/core/logx"
-
 	"github.com/svcgen/svcgen/test/rig"
+	"github.com/zeromicro/go-zero/core/logx"
 )
 
 func main() {
@@ -42,8 +42,8 @@ func main() {
 }
 
 func exit(err error) {
-	if err != nil && err != flag.ErrHelp {
-		fmt.Fprintln(os.Stderr, "bench:", err)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		printf(os.Stderr, "bench: %v\n", err)
 		os.Exit(1)
 	}
 }
@@ -149,11 +149,11 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	for _, s := range sections {
 		if slices.Contains(wanted, s.name) && ctx.Err() == nil {
 			if err := s.run(ctx, b); err != nil {
-				fmt.Fprintf(log, "bench: %s: %v\n", s.name, err)
+				printf(log, "bench: %s: %v\n", s.name, err)
 			}
 		}
 	}
-	fmt.Fprintf(out, "%s/%s, %d CPUs, %s; %d rounds, scale %g, seed %d; load average %s before and %s after %s.\n",
+	printf(out, "%s/%s, %d CPUs, %s; %d rounds, scale %g, seed %d; load average %s before and %s after %s.\n",
 		runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version(), b.rounds, b.scale, *seed,
 		load, loadAverage(), time.Since(began).Round(time.Second))
 	for _, t := range b.tables {
@@ -190,7 +190,7 @@ func startServers(ctx context.Context) (servers, func(), error) {
 	}
 	return env, func() {
 		if err := fleet.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, "bench:", err)
+			printf(os.Stderr, "bench: %v\n", err)
 		}
 	}, nil
 }

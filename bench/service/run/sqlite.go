@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
 	"github.com/svcgen/svcgen/templates/service/internal/gen/store"
 	"github.com/svcgen/svcgen/templates/service/migrations"
 )
