@@ -52,8 +52,8 @@ func Fail(name string) {
 	},
 	{
 		File: "internal/gen/store/tx.go",
-		Old:  "\t\terr = begun.finish(ctx, tx.msgs)\n",
-		New:  "\t\toutbox.Fail(\"committing\")\n\t\terr = begun.finish(ctx, tx.msgs)\n",
+		Old:  "\tif w := (work{begun.queued, tx.msgs});",
+		New:  "\toutbox.Fail(\"committing\")\n\tif w := (work{begun.queued, tx.msgs});",
 	},
 	{
 		File: "internal/gen/store/tx.go",

@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -161,22 +165,56 @@ func unbindFor(calls int) inflict {
 	}
 }
 
-// fillQueue lets the queue take ten messages and no more. What is beyond is nacked, not returned.
+// fillQueue lets the queue take a hundred messages and no more, and nobody empties it. What is beyond is nacked, not
+// returned. RabbitMQ takes messages again when the queue has been emptied; to lift the limit before would not be
+// noticed by channels that are told to stop.
 func fillQueue(ctx context.Context, s *Scene) error {
-	s.broker.tap.Close() // nobody empties it
+	s.broker.tap.Close()
 	s.Begin()
-	_, err := s.Rabbit.Ctl(ctx, "set_policy", "narrow", "^tap", `{"max-length":10,"overflow":"reject-publish"}`, "--apply-to", "queues")
+	_, err := s.Rabbit.Ctl(ctx, "set_policy", "narrow", "^tap", `{"max-length":100,"overflow":"reject-publish"}`, "--apply-to", "queues")
 	if err == nil {
 		err = s.Succeed(ctx, 600)
+	}
+	var open error
+	if s.broker.tap, open = tap.RabbitMQ(ctx, s.Rabbit.URL(), topic, s.broker.hear); open != nil {
+		return errors.Join(err, open)
+	}
+	if err == nil {
+		err = s.Until(ctx, 30*time.Second, "the backlog is gone", func(ctx context.Context) error {
+			n, err := s.Depth(ctx)
+			if err == nil && n > 50 {
+				err = fmt.Errorf("%d events wait", n)
+			}
+			return err
+		})
 	}
 	_, cleared := s.Rabbit.Ctl(ctx, "clear_policy", "narrow")
 	if err = errors.Join(err, cleared); err != nil {
 		return err
 	}
-	if s.broker.tap, err = tap.RabbitMQ(ctx, s.Rabbit.URL(), topic, s.broker.hear); err != nil {
-		return err
-	}
 	s.Heal()
+	return nil
+}
+
+// Triggers that make a transaction wait before it locks its key, when it has an id, and at its COMMIT.
+var (
+	waitFirst = []string{
+		"CREATE FUNCTION wait_first() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_current_xact_id(), pg_sleep(random() * 0.02); RETURN NEW; END'",
+		"CREATE TRIGGER wait_first BEFORE INSERT ON total FOR EACH ROW EXECUTE FUNCTION wait_first()",
+	}
+	waitLast = []string{
+		"CREATE FUNCTION wait_last() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(random() * 0.02); RETURN NULL; END'",
+		"CREATE CONSTRAINT TRIGGER wait_last AFTER INSERT ON entry DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait_last()",
+	}
+)
+
+// exec changes the service's database as its owner may.
+func (s *Scene) exec(ctx context.Context, statements ...string) error {
+	for _, q := range statements {
+		if _, err := s.DB.ExecContext(ctx, q); err != nil {
+			return fmt.Errorf("%s: %w", q, err)
+		}
+	}
 	return nil
 }
 
@@ -185,15 +223,8 @@ func fillQueue(ctx context.Context, s *Scene) error {
 // each come in an order of their own. When the broker has been away for a moment, a page of rows is in none of them.
 func slowDown(ctx context.Context, s *Scene) error {
 	s.Begin()
-	for _, q := range []string{
-		"CREATE FUNCTION wait_first() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_current_xact_id(), pg_sleep(random() * 0.02); RETURN NEW; END'",
-		"CREATE FUNCTION wait_last() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(random() * 0.02); RETURN NULL; END'",
-		"CREATE TRIGGER wait_first BEFORE INSERT ON total FOR EACH ROW EXECUTE FUNCTION wait_first()",
-		"CREATE CONSTRAINT TRIGGER wait_last AFTER INSERT ON entry DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait_last()",
-	} {
-		if _, err := s.DB.ExecContext(ctx, q); err != nil {
-			return fmt.Errorf("%s: %w", q, err)
-		}
+	if err := s.exec(ctx, slices.Concat(waitFirst, waitLast)...); err != nil {
+		return err
 	}
 	var waiting int
 	err := s.Until(ctx, 10*time.Second, "transactions wait", func(ctx context.Context) error {
@@ -265,17 +296,16 @@ func crowded(ctx context.Context, s *Scene) error {
 // refuseCommits lets the server roll back one transaction in five at its COMMIT, as it does for conflicts.
 func refuseCommits(ctx context.Context, s *Scene) error {
 	s.Begin()
-	for _, q := range []string{
+	err := s.exec(ctx,
 		"CREATE SEQUENCE refusals",
 		`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
 			IF random() < 0.2 THEN PERFORM nextval('refusals'); RAISE EXCEPTION USING ERRCODE = '40001', MESSAGE = 'a conflict'; END IF;
 			RETURN NULL;
 		END$$`,
 		"CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON entry DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()",
-	} {
-		if _, err := s.DB.ExecContext(ctx, q); err != nil {
-			return fmt.Errorf("%s: %w", q, err)
-		}
+	)
+	if err != nil {
+		return err
 	}
 	if err := s.Succeed(ctx, 300); err != nil {
 		return err
@@ -287,18 +317,21 @@ func refuseCommits(ctx context.Context, s *Scene) error {
 	if refused > 10 {
 		s.Seen("%d commits were refused", refused)
 	}
-	if _, err := s.DB.ExecContext(ctx, "DROP TRIGGER refuse ON entry"); err != nil {
+	if err := s.exec(ctx, "DROP TRIGGER refuse ON entry"); err != nil {
 		return err
 	}
 	s.Heal()
 	return nil
 }
 
-// loseAnswers is loseCommits for a service that may not say which calls have no known outcome.
+// loseAnswers swallows answers for moments, while some calls are always at their COMMIT.
 func loseAnswers(ctx context.Context, s *Scene) error {
 	wire := s.DB.server.Proxy()
 	s.Begin()
-	for range 10 {
+	if err := s.exec(ctx, waitLast...); err != nil {
+		return err
+	}
+	for range 5 {
 		wire.DropReplies()
 		err := s.For(ctx, 100*time.Millisecond)
 		wire.Heal()
@@ -328,17 +361,55 @@ func forgetCommits(ctx context.Context, s *Scene) error {
 	return killServer(ctx, s)
 }
 
-// killOften kills the database again and again: what is on no disk is so for a millisecond only.
-func killOften(ctx context.Context, s *Scene) error {
+// killOften kills the database again and again while its disk is busy: what is visible and on no disk is so for as long
+// as a flush takes.
+func killOften(ctx context.Context, s *Scene) (err error) {
+	calm := busyDisk(s.DB.server.Dir())
+	defer func() { err = errors.Join(err, calm()) }()
 	for range 5 {
-		if err := killServer(ctx, s); err != nil {
+		if err := s.Succeed(ctx, 100); err != nil {
 			return err
 		}
-		if err := s.Succeed(ctx, 200); err != nil {
+		if err := killServer(ctx, s); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// busyDisk keeps flushing files in dir until it is told to stop.
+func busyDisk(dir string) (calm func() error) {
+	var flushing sync.WaitGroup
+	var errs errorList
+	done := make(chan struct{})
+	for n := range 4 {
+		flushing.Go(func() { errs.add(flush(filepath.Join(dir, fmt.Sprintf("busy%d", n)), done)) })
+	}
+	return func() error {
+		close(done)
+		flushing.Wait()
+		return errs.err()
+	}
+}
+
+// flush writes the file and flushes it again and again.
+func flush(path string, done <-chan struct{}) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	block := make([]byte, 4<<20)
+	for err == nil {
+		select {
+		case <-done:
+			return f.Close()
+		default:
+		}
+		if _, err = f.WriteAt(block, 0); err == nil {
+			err = f.Sync()
+		}
+	}
+	return errors.Join(err, f.Close())
 }
 
 func killServer(ctx context.Context, s *Scene) error {

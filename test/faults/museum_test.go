@@ -7,6 +7,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 	"github.com/svcgen/svcgen/test/workload"
 )
 
-var shown = flag.String("museum", "", "run the exhibits of this name, in which * stands for anything; today: a few, others each day")
+var shown = flag.String("museum", "", "run the exhibits of these names (a,b), in which * stands for anything; today: a few, others each day")
 
 // perDay is how many exhibits are looked at each day.
 const perDay = 4
@@ -31,10 +32,13 @@ func exhibits(t *testing.T) (list []Exhibit) {
 		return list
 	}
 	for _, e := range all {
-		if ok, err := path.Match(*shown, e.Name); err != nil {
-			t.Fatal(err)
-		} else if ok {
-			list = append(list, e)
+		for pattern := range strings.SplitSeq(*shown, ",") {
+			if ok, err := path.Match(pattern, e.Name); err != nil {
+				t.Fatal(err)
+			} else if ok {
+				list = append(list, e)
+				break
+			}
 		}
 	}
 	if len(list) == 0 {
