@@ -9,11 +9,11 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/svcgen/svcgen/templates/service/internal/gen/outbox"
+	"github.com/svcgen/svcgen/test/rig"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
-	"github.com/svcgen/svcgen/templates/service/internal/gen/outbox"
 	"github.com/svcgen/svcgen/templates/service/variant/postgres"
-	"github.com/svcgen/svcgen/test/rig"
 )
 
 // Variants of emptying an outbox into a broker.

@@ -14,10 +14,10 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-
 	"github.com/svcgen/svcgen/templates/service/internal/gen/outbox"
-	"github.com/svcgen/svcgen/templates/service/variant/postgres"
 	"github.com/svcgen/svcgen/test/rig"
+
+	"github.com/svcgen/svcgen/templates/service/variant/postgres"
 )
 
 const (

@@ -79,10 +79,10 @@ func (b *bench) interleave(ctx context.Context, t *table, variants []variant) er
 			if err != nil {
 				failed[v.name] = true
 				t.notes = append(t.notes, fmt.Sprintf("%s failed: %v", v.name, err))
-				fmt.Fprintf(b.log, "bench: %s: %s: %v\n", t.title, v.name, err)
+				printf(b.log, "bench: %s: %s: %v\n", t.title, v.name, err)
 				continue
 			}
-			fmt.Fprintf(b.log, "%s %d/%d: %s: %.0f/s\n", t.title, round+1, b.rounds, v.name, s.Rate)
+			printf(b.log, "%s %d/%d: %s: %.0f/s\n", t.title, round+1, b.rounds, v.name, s.Rate)
 			samples[v.name] = s
 		}
 		t.rounds = append(t.rounds, samples)

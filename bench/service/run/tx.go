@@ -13,12 +13,12 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
-
 	"github.com/svcgen/svcgen/templates/service/internal/gen/outbox"
 	"github.com/svcgen/svcgen/templates/service/internal/gen/store"
+	"github.com/svcgen/svcgen/test/rig"
+
 	mystore "github.com/svcgen/svcgen/templates/service/variant/mysql"
 	"github.com/svcgen/svcgen/templates/service/variant/postgres"
-	"github.com/svcgen/svcgen/test/rig"
 )
 
 // payload is the size of an event.
@@ -53,7 +53,7 @@ func (b *bench) postgresDatabase(ctx context.Context) (string, func(), error) {
 			_ = admin.Close(ctx)
 		}
 		if err != nil {
-			fmt.Fprintf(b.log, "bench: drop database: %v\n", err)
+			printf(b.log, "bench: drop database: %v\n", err)
 		}
 	}, nil
 }

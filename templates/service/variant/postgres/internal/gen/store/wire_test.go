@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"sync"
@@ -348,7 +349,7 @@ func TestQueue(t *testing.T) {
 		"does not parse": {`SELEC`}, "fails": {`SELECT 1 / 0`}, "cannot be encoded": {`SELECT $1::int`, make(chan int)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			queue := func(tx *Tx) { tx.Queue(bad[0].(string), bad[1:]...) }
+			queue := func(tx *Tx) { tx.Queue(fmt.Sprint(bad[0]), bad[1:]...) }
 			for when, fn := range map[string]func(tx *Tx) error{
 				"alone": func(tx *Tx) error { queue(tx); return nil },
 				"with an event": func(tx *Tx) error {
