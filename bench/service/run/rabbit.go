@@ -17,7 +17,7 @@ import (
 )
 
 // window is the emitted default of messages in flight; raw has the same.
-const window = 256
+const window = 1024
 
 const source = "/svc/bench"
 
