@@ -255,7 +255,7 @@ func TestMemoryIsBounded(t *testing.T) {
 }
 
 func TestConfig(t *testing.T) {
-	if cfg := (Config{}).withDefaults(); Problems(cfg) != nil || cfg.Batch != 500 || cfg.OnDead != BlockKey {
+	if cfg := (Config{}).withDefaults(); Problems(cfg) != nil || cfg.Batch != 1000 || cfg.OnDead != BlockKey {
 		t.Errorf("zero config: %+v, %v", cfg, Problems(cfg))
 	}
 	tags, err := env.ParseAsWithOptions[Config](env.Options{Environment: map[string]string{}})
