@@ -208,16 +208,6 @@ var (
 	}
 )
 
-// exec changes the service's database as its owner may.
-func (s *Scene) exec(ctx context.Context, statements ...string) error {
-	for _, q := range statements {
-		if _, err := s.DB.ExecContext(ctx, q); err != nil {
-			return fmt.Errorf("%s: %w", q, err)
-		}
-	}
-	return nil
-}
-
 // slowDown lets every transaction wait before it locks its key, when it has written already, and before it is
 // committed, when its outbox row has its id: as a transaction does that does more. So ids, transactions and commits
 // each come in an order of their own. When the broker has been away for a moment, a page of rows is in none of them.
@@ -324,18 +314,14 @@ func refuseCommits(ctx context.Context, s *Scene) error {
 	return nil
 }
 
-// loseAnswers swallows answers for moments, while some calls are always at their COMMIT.
+// loseAnswers lets answers be lost while some calls are always at their COMMIT.
 func loseAnswers(ctx context.Context, s *Scene) error {
-	wire := s.DB.server.Proxy()
 	s.Begin()
 	if err := s.exec(ctx, waitLast...); err != nil {
 		return err
 	}
 	for range 5 {
-		wire.DropReplies()
-		err := s.For(ctx, 100*time.Millisecond)
-		wire.Heal()
-		if err = errors.Join(err, s.Succeed(ctx, 20)); err != nil {
+		if err := s.mute(ctx); err != nil {
 			return err
 		}
 	}
@@ -360,6 +346,9 @@ func forgetCommits(ctx context.Context, s *Scene) error {
 	}
 	return killServer(ctx, s)
 }
+
+// killServer gives callers the time to notice.
+var killServer = kill(500*time.Millisecond, theDatabase)
 
 // killOften kills the database again and again while its disk is busy: what is visible and on no disk is so for as long
 // as a flush takes.
@@ -410,20 +399,4 @@ func flush(path string, done <-chan struct{}) error {
 		}
 	}
 	return errors.Join(err, f.Close())
-}
-
-func killServer(ctx context.Context, s *Scene) error {
-	s.Begin()
-	if err := s.DB.server.Kill(); err != nil {
-		return err
-	}
-	// Callers must have had the time to notice.
-	if err := s.For(ctx, 500*time.Millisecond); err != nil {
-		return err
-	}
-	if err := s.DB.server.Start(ctx); err != nil {
-		return err
-	}
-	s.Heal()
-	return nil
 }
