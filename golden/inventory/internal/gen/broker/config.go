@@ -25,7 +25,7 @@ type Config struct {
 	TLSCert      string `env:"RABBITMQ_TLS_CERT" help:"rabbitmq: PEM file of the client's certificate"`
 	TLSKey       string `env:"RABBITMQ_TLS_KEY" help:"rabbitmq: PEM file of the client's private key"`
 
-	Window    int           `env:"RABBITMQ_WINDOW" envDefault:"256" help:"rabbitmq: messages sent and not yet confirmed"`
+	Window    int           `env:"RABBITMQ_WINDOW" envDefault:"1024" help:"rabbitmq: messages sent and not yet confirmed"`
 	Timeout   time.Duration `env:"RABBITMQ_TIMEOUT" envDefault:"10s" help:"rabbitmq: for connecting, for a write, and for a confirm"`
 	Heartbeat time.Duration `env:"RABBITMQ_HEARTBEAT" envDefault:"10s" help:"rabbitmq: a server silent for three of them is gone"`
 	Declare   bool          `env:"RABBITMQ_DECLARE" envDefault:"true" help:"rabbitmq: create missing exchanges and queues"`

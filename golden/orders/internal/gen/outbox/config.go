@@ -61,10 +61,12 @@ func (c Config) Check(bad func(key, problem string)) {
 	}
 }
 
-// problems is what Check reports, as an error.
-func (c Config) problems() error {
+// Problems is what a part's Check reports, as one error, for who was not given the part by package config.
+func Problems(part interface {
+	Check(bad func(key, problem string))
+}) error {
 	var errs []error
-	c.Check(func(key, problem string) { errs = append(errs, fmt.Errorf("%s: %s", key, problem)) })
+	part.Check(func(key, problem string) { errs = append(errs, fmt.Errorf("%s: %s", key, problem)) })
 	return errors.Join(errs...)
 }
 

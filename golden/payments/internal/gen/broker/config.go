@@ -6,7 +6,6 @@ package broker
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -69,13 +68,6 @@ func (c Config) Check(bad func(key, problem string)) {
 	case u.Scheme == "amqp" && (c.TLSCA != "" || c.TLSCert != ""):
 		bad("RABBITMQ_URL", "must begin with amqps:// where RABBITMQ_TLS_CA or RABBITMQ_TLS_CERT is set")
 	}
-}
-
-// problems is what Check reports, as an error.
-func (c Config) problems() error {
-	var errs []error
-	c.Check(func(key, problem string) { errs = append(errs, fmt.Errorf("%s: %s", key, problem)) })
-	return errors.Join(errs...)
 }
 
 // credentials returns what to log in with. User and password each come from the URL where they are not set beside it.
