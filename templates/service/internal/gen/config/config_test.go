@@ -49,7 +49,7 @@ func TestLoad(t *testing.T) {
 		{name: "no duration", environ: []string{"NOTES_GRPC_TIMEOUT=abc"}, err: `NOTES_GRPC_TIMEOUT (--grpc-timeout): must be a duration such as 500ms or 10s, not "abc"`},
 		{name: "no bool", flags: map[string]string{"INSECURE": "x"}, err: `NOTES_INSECURE (--insecure): must be true or false, not "x"`},
 		{name: "no level", environ: []string{"NOTES_LOG_LEVEL=loud"}, err: "NOTES_LOG_LEVEL (--log-level): must be a level"},
-		{name: "a limit of the relay", environ: []string{"NOTES_RELAY_HELD=10"}, err: "NOTES_RELAY_HELD (--relay-held): 10 is below RELAY_BATCH, 500"},
+		{name: "a limit of the relay", environ: []string{"NOTES_RELAY_HELD=10"}, err: "NOTES_RELAY_HELD (--relay-held): 10 is below RELAY_BATCH, 1000"},
 		{name: "a limit of the broker", environ: []string{"NOTES_BROKER_BACKLOG=0"}, err: "NOTES_BROKER_BACKLOG (--broker-backlog): 0 is below 1"},
 		{name: "no file for the database", environ: []string{"NOTES_DATABASE_URL=:memory:"}, err: `NOTES_DATABASE_URL (--database-url): ":memory:" is not a file name`},
 		{name: "a check of a part", environ: []string{"NOTES_GRPC_ADDR=0.0.0.0:9090"}, err: "NOTES_GRPC_ADDR (--grpc-addr): 0.0.0.0:9090 can be reached from other hosts"},
