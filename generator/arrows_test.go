@@ -19,15 +19,13 @@ import (
 const arrows = `
 	# No parser knows Go, no template knows the manifest, nothing but reconcile writes.
 	NONE < diag, naming, fileset, merge, drift, templates, fragment, gomod;
-	naming, diag < manifest;
-	naming, diag < schema;
+	naming, diag < manifest, schema;
 	manifest, schema < ir;
 	ir < contract;
 	ir, fragment, fileset < gogen;
 	gogen, fileset, contract < plan;
 	plan, templates < render;
-	diag < goedit;
-	diag < typecheck;
+	diag < goedit, typecheck;
 	# What a changed contract asks of the user's code is decided apart from where and when it is written.
 	contract, goedit < evolve;
 	fileset, merge, evolve < reconcile;
@@ -154,6 +152,24 @@ func TestArrows(t *testing.T) {
 	for name := range may {
 		if _, ok := dirs[name]; !ok {
 			t.Errorf("the table has a rule for %s, which does not exist", name)
+		}
+	}
+}
+
+// TestArchitecture proves that docs/architecture.md has a row for each package and the arrows as they are.
+func TestArchitecture(t *testing.T) {
+	page, err := os.ReadFile("../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, dir := range packages(t) {
+		if room := path.Join("generator", filepath.ToSlash(dir)); name != "main" && name != "generator" && name != "templates" && !strings.Contains(string(page), "\n| `"+room+"` |") {
+			t.Errorf("docs/architecture.md has no row for %s", room)
+		}
+	}
+	for line := range strings.Lines(arrows) {
+		if rule, ok := strings.CutSuffix(strings.TrimSpace(line), ";"); ok && !strings.Contains(string(page), "\n    "+rule+"\n") {
+			t.Errorf("docs/architecture.md does not have the arrow %s", rule)
 		}
 	}
 }

@@ -43,8 +43,8 @@ func codeLine(src []byte) (line, rest []byte) {
 	return nil, nil
 }
 
-// breaks are the lines of the user's that changes would break. Finding them is all svcgen does about it.
-func breaks(tree *reconcile.Tree, module string, changes *reconcile.Changes) (diag.List, error) {
+// brokenLines are the lines of the user's that changes would break. Finding them is all svcgen does about it.
+func brokenLines(tree *reconcile.Tree, module string, changes *reconcile.Changes) (diag.List, error) {
 	m := typecheck.Module{Path: module, Changed: map[string][]byte{}, Renamed: map[string]string{}}
 	for _, action := range changes.Actions {
 		after := action.After()

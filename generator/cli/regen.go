@@ -135,7 +135,7 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 	if err != nil && changes == nil {
 		return err
 	}
-	broken, failed := breaks(tree, out.Service.Module, changes)
+	broken, failed := brokenLines(tree, out.Service.Module, changes)
 	if failed != nil {
 		return failed
 	}

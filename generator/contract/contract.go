@@ -44,6 +44,9 @@ type Method struct {
 	Out  Type    `json:"out"`
 }
 
+// Same reports whether both have one signature.
+func (m Method) Same(n Method) bool { return m.Kind == n.Kind && m.In.Same(n.In) && m.Out.Same(n.Out) }
+
 // Type is a Go type.
 type Type struct {
 	Path  string `json:"path"`

@@ -82,7 +82,7 @@ func Compare(old *contract.Contract, now contract.Contract, renames []Rename) (P
 				was, known = old.Method(source.Type, source.Method)
 			}
 			switch {
-			case known && (was.Kind != m.Kind || !was.In.Same(m.In) || !was.Out.Same(m.Out)):
+			case known && !was.Same(m):
 				p.changed[decl] = signature{want: signatureOf(m), kind: m.Kind, was: was.Kind}
 			case renamed: // the next run knows nothing of the old one's types
 				p.changed[decl] = signature{want: signatureOf(m), kind: m.Kind, was: m.Kind}
@@ -210,9 +210,7 @@ func (p *Plan) lose(old, now contract.Contract) {
 		return list
 	}
 	alike := func(list []found, m contract.Method) []found {
-		return slices.DeleteFunc(slices.Clone(list), func(f found) bool {
-			return f.method.Kind != m.Kind || !f.method.In.Same(m.In) || !f.method.Out.Same(m.Out)
-		})
+		return slices.DeleteFunc(slices.Clone(list), func(f found) bool { return !f.method.Same(m) })
 	}
 	lost, added := only(old, now), only(now, old)
 	for _, l := range lost {

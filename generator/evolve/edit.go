@@ -101,15 +101,16 @@ func (e *editor) rebase() error {
 	return nil
 }
 
+// folder is the files in the folder of the user's package as edited so far.
+func (e *editor) folder() map[string][]byte {
+	folder := maps.Clone(e.files)
+	maps.DeleteFunc(folder, func(name string, _ []byte) bool { return path.Dir(name) != e.plan.Folder })
+	return folder
+}
+
 // pkg is the user's package as edited so far.
 func (e *editor) pkg() (*goedit.Package, error) {
-	folder := map[string][]byte{}
-	for name, src := range e.files {
-		if path.Dir(name) == e.plan.Folder {
-			folder[name] = src
-		}
-	}
-	pkg, errs := goedit.Parse(e.plan.Package, folder)
+	pkg, errs := goedit.Parse(e.plan.Package, e.folder())
 	return pkg, errs.Err()
 }
 
@@ -127,10 +128,7 @@ func (e *editor) rename() error {
 			return diag.List{{Message: fmt.Sprintf("--rename %s: no method %s is declared in %s", r, r.From, e.plan.Folder)}}
 		}
 		if there := pkg.Methods(r.To.Type, r.To.Method); len(there) > 0 {
-			return diag.List{{
-				Pos: there[0].Pos(), Message: fmt.Sprintf("--rename %s: %s is declared already", r, r.To),
-				Hint: "delete the one you do not want, then run it again",
-			}}
+			return taken(r, r.To.String(), there[0].Pos())
 		}
 		if !pkg.HasType(r.To.Type) {
 			return diag.List{{Message: fmt.Sprintf("--rename %s: type %s is not declared yet", r, r.To.Type), Hint: "run svcgen regen first, then again with --rename"}}
@@ -265,26 +263,26 @@ func (e *editor) retype() error {
 		if failed != nil {
 			return failed
 		}
-		for _, before := range pkg.Files() {
-			if err := e.dropUnused(before); err != nil {
-				return err
-			}
+		if err := e.dropUnused(pkg); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// dropUnused removes the imports that only the types of before had used.
-func (e *editor) dropUnused(before *goedit.File) error {
-	src := e.files[before.Path]
-	if bytes.Equal(src, before.Src) {
-		return nil
+// dropUnused removes the imports that only the types of the package as it was had used.
+func (e *editor) dropUnused(was *goedit.Package) error {
+	for _, before := range was.Files() {
+		src := e.files[before.Path]
+		if bytes.Equal(src, before.Src) {
+			continue
+		}
+		after, errs := goedit.ParseFile(before.Path, src)
+		if errs != nil {
+			return errs
+		}
+		e.files[before.Path] = goedit.Apply(src, after.DropUnused(before))
 	}
-	after, errs := goedit.ParseFile(before.Path, src)
-	if errs != nil {
-		return errs
-	}
-	e.files[before.Path] = goedit.Apply(src, after.DropUnused(before))
 	return nil
 }
 
@@ -305,10 +303,8 @@ func (e *editor) meet() error {
 			}
 			return edits
 		}, fmt.Sprintf("%s is in the proto now; its signature follows, its body is yours", decl))
-		for _, before := range pkg.Files() {
-			if err := e.dropUnused(before); err != nil {
-				return err
-			}
+		if err := e.dropUnused(pkg); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -46,6 +46,14 @@ func ParseRename(s string) (Rename, error) {
 	return r, nil
 }
 
+// taken refuses a rename to what is declared at pos.
+func taken(r Rename, what string, pos diag.Pos) error {
+	return diag.List{{
+		Pos: pos, Message: fmt.Sprintf("--rename %s: %s is declared already", r, what),
+		Hint: "delete the one you do not want, then run it again",
+	}}
+}
+
 // Moves reports whether name may be the file or the test of a method that has another name now, and so goes with it.
 func (p Plan) Moves(name string) bool {
 	return slices.ContainsFunc(p.renames, func(r Rename) bool {

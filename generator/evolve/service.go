@@ -43,7 +43,7 @@ func successor(gone contract.Service, old, now contract.Contract) (string, bool)
 		}
 		missing := slices.ContainsFunc(gone.Methods, func(m contract.Method) bool {
 			is, ok := now.Method(s.Type, m.Name)
-			return !ok || is.Kind != m.Kind || !is.In.Same(m.In) || !is.Out.Same(m.Out)
+			return !ok || !is.Same(m)
 		})
 		if !missing {
 			found = append(found, s.Type)
@@ -67,13 +67,7 @@ func (e *editor) renameServices() error {
 		for _, m := range e.plan.methods(to) {
 			own["Test"+from+"_"+m] = "Test" + to + "_" + m
 		}
-		folder := map[string][]byte{}
-		for name, src := range e.files {
-			if path.Dir(name) == e.plan.Folder {
-				folder[name] = src
-			}
-		}
-		edits := goedit.RenameDeclared(e.plan.Package, folder, own)
+		edits := goedit.RenameDeclared(e.plan.Package, e.folder(), own)
 		for _, name := range slices.Sorted(maps.Keys(e.files)) {
 			f, errs := goedit.ParseFile(name, e.files[name])
 			if errs != nil {
@@ -104,18 +98,12 @@ func (e *editor) mayRename(r Rename) error {
 		return diag.List{{Message: fmt.Sprintf("--rename %s: no type %s is declared in %s", r, r.From.Type, e.plan.Folder)}}
 	}
 	if pos, there := pkg.TypePos(r.To.Type); there {
-		return diag.List{{
-			Pos: pos, Message: fmt.Sprintf("--rename %s: %s is declared already", r, r.To.Type),
-			Hint: "delete the one you do not want, then run it again",
-		}}
+		return taken(r, r.To.Type, pos)
 	}
 	for _, m := range e.plan.methods(r.To.Type) {
 		was, is := pkg.Methods(r.From.Type, m), pkg.Methods(r.To.Type, m)
 		if len(was) > 0 && len(is) > 0 {
-			return diag.List{{
-				Pos: is[0].Pos(), Message: fmt.Sprintf("--rename %s: %s.%s is declared already", r, r.To.Type, m),
-				Hint: "delete the one you do not want, then run it again",
-			}}
+			return taken(r, Decl{r.To.Type, m}.String(), is[0].Pos())
 		}
 	}
 	return nil

@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/svcgen/svcgen/generator/diag"
 )
@@ -32,8 +31,8 @@ type File struct {
 	ast  *ast.File
 }
 
-// Parse reads the Go files of one folder, keyed by path, that belong to package name, or to any if that is empty. A file that does not
-// parse is reported at its position: nothing may be decided about a package that cannot be read.
+// Parse reads the Go files of one folder, keyed by path, that belong to package name, or to any if that is empty. A
+// file that does not parse is reported at its position: nothing may be decided about a package that cannot be read.
 func Parse(name string, files map[string][]byte) (*Package, diag.List) {
 	pkg := &Package{}
 	var errs diag.List
@@ -77,7 +76,7 @@ func parseIn(fset *token.FileSet, path string, src []byte) (*File, *diag.Diagnos
 	var list scanner.ErrorList
 	if errors.As(err, &list) && len(list) > 0 {
 		// What is missing at the end of a file is missing on its last line, not on the empty one behind it.
-		d.Pos.Line, d.Pos.Col = lineCol(src, min(list[0].Pos.Offset, len(bytes.TrimRight(src, "\r\n"))))
+		d.Pos = diag.At(path, src, min(list[0].Pos.Offset, len(bytes.TrimRight(src, "\r\n"))))
 		d.Message = list[0].Msg
 	}
 	d.Hint = "svcgen changes nothing while a file of this package does not parse"
@@ -292,23 +291,10 @@ func typeName(t ast.Expr) string {
 	return ""
 }
 
-func (f *File) pos(p token.Pos) diag.Pos {
-	line, col := lineCol(f.Src, f.offset(p))
-	return diag.Pos{File: f.Path, Line: line, Col: col}
-}
+// Pos is the place of an offset, whatever //line says.
+func (f *File) Pos(offset int) diag.Pos { return diag.At(f.Path, f.Src, offset) }
 
-// lineCol is where a byte stands, whatever //line says. Columns are in code points, as those of diag.Pos.
-func lineCol(src []byte, at int) (line, col int) {
-	before := src[:min(at, len(src))]
-	if len(before) == len(src) {
-		before = bytes.TrimSuffix(before, []byte("\n")) // the end of a file is on its last line
-	}
-	start := bytes.LastIndexByte(before, '\n') + 1
-	return bytes.Count(before, []byte("\n")) + 1, utf8.RuneCount(before[start:]) + 1
-}
-
-// Pos is the place of an offset.
-func (f *File) Pos(offset int) diag.Pos { return f.pos(f.fset.File(f.ast.FileStart).Pos(offset)) }
+func (f *File) pos(p token.Pos) diag.Pos { return f.Pos(f.offset(p)) }
 
 func (f *File) offset(p token.Pos) int { return f.fset.PositionFor(p, false).Offset }
 

@@ -124,10 +124,6 @@ func protoFile(fd protoreflect.FileDescriptor, own bool) ir.ProtoFile {
 	if name == "" {
 		name = strings.NewReplacer("-", "_", ".", "_").Replace(path.Base(importPath)) + "pb"
 	}
-	if d.Options == nil {
-		d.Options = &descriptorpb.FileOptions{}
-	}
-	d.Options.GoPackage = new(importPath + ";" + name)
 	f, err := ir.NewProtoFile(d, ir.GoPackage{ImportPath: importPath, Name: name}, own)
 	if err != nil {
 		panic(err)

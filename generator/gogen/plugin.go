@@ -24,7 +24,8 @@ const (
 func newPlugin(files []ir.ProtoFile, prefixes map[string]string) (*protogen.Plugin, error) {
 	req := &pluginpb.CodeGeneratorRequest{}
 	for _, f := range files {
-		fd, err := withGoPackage(f)
+		// Its go_package is the Go package. A parameter for each file (M) would do as well but for file names with a comma.
+		fd, err := f.Descriptor.Message()
 		if err != nil {
 			return nil, fmt.Errorf("load the descriptor of %s: %w", f.Path, err)
 		}
@@ -43,20 +44,6 @@ func newPlugin(files []ir.ProtoFile, prefixes map[string]string) (*protogen.Plug
 		}
 	}
 	return plugin, nil
-}
-
-// withGoPackage returns f's descriptor with f's Go package as its go_package. A parameter for each file (M) would do
-// as well but for file names with a comma.
-func withGoPackage(f ir.ProtoFile) (*descriptorpb.FileDescriptorProto, error) {
-	fd, err := f.Descriptor.Message()
-	if err != nil {
-		return nil, err
-	}
-	if fd.Options == nil {
-		fd.Options = &descriptorpb.FileOptions{}
-	}
-	fd.Options.GoPackage = new(f.Go.ImportPath + ";" + f.Go.Name)
-	return fd, nil
 }
 
 // shallowCopy returns a descriptor of its own that shares its parts with d.

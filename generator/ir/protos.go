@@ -19,8 +19,8 @@ func (r *resolver) protos() []ProtoFile {
 	return list
 }
 
-// NewProtoFile is the file of fd, which is not changed, with its Go package. One that is to be generated is given that
-// as its go_package, and harmless comments.
+// NewProtoFile is the file of fd, which is not changed, with its Go package, which it is given as its go_package, and
+// harmless comments.
 func NewProtoFile(fd *descriptorpb.FileDescriptorProto, pkg GoPackage, generate bool) (ProtoFile, error) {
 	p := ProtoFile{
 		Path: fd.GetName(), Package: fd.GetPackage(), Imports: fd.GetDependency(), Services: len(fd.GetService()), Go: pkg, Generate: generate,
@@ -31,11 +31,8 @@ func NewProtoFile(fd *descriptorpb.FileDescriptorProto, pkg GoPackage, generate 
 	for _, e := range fd.GetEnumType() {
 		p.Types = append(p.Types, e.GetName())
 	}
-	if generate {
-		fd = rewritten(fd, pkg)
-	}
 	var err error
-	p.Descriptor, err = proto.MarshalOptions{AllowPartial: true, Deterministic: true}.Marshal(fd)
+	p.Descriptor, err = proto.MarshalOptions{AllowPartial: true, Deterministic: true}.Marshal(rewritten(fd, pkg))
 	return p, err
 }
 

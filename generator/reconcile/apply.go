@@ -74,7 +74,7 @@ func (t *Tree) stage(writes []write) ([]entry, error) {
 	group.SetLimit(writers)
 	for i, w := range writes {
 		e := &entries[i]
-		*e = entry{Path: w.path, Owner: w.owner, Old: w.old, New: w.new}
+		*e = entry{Path: w.Path, Owner: w.Owner, Old: w.old, New: w.new}
 		if w.old != "" {
 			e.Saved = path.Join(stageDir, fmt.Sprintf("%06d.old", i))
 		}
@@ -82,7 +82,7 @@ func (t *Tree) stage(writes []write) ([]entry, error) {
 			continue
 		}
 		e.Stage = path.Join(stageDir, fmt.Sprintf("%06d.new", i))
-		group.Go(func() error { return t.write(e.Stage, w.text(), w.mode, w.old != "" && w.old != special) })
+		group.Go(func() error { return t.write(e.Stage, w.Text(), w.Mode, w.old != "" && w.old != special) })
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 
@@ -33,18 +32,12 @@ type Action struct {
 	Owner fileset.Owner `json:"owner"`
 	Note  string        `json:"note,omitempty"`
 	Old   []byte        `json:"-"` // nil: no file
-	New   []byte        `json:"-"` // nil: no file
 
-	packed fileset.Packed // instead of New
+	after fileset.File
 }
 
-// After is what the file will hold.
-func (a Action) After() []byte {
-	if a.packed != nil {
-		return a.packed.Bytes()
-	}
-	return a.New
-}
+// After is what the file will hold; nil: no file.
+func (a Action) After() []byte { return a.after.Text() }
 
 // Changes is everything a run does to a tree.
 type Changes struct {
@@ -77,22 +70,10 @@ func (c *Changes) Count(op Op) int {
 	return n
 }
 
-// write is one change of a file. An empty hash is a file that is not there.
+// write is one change of a file, from one hash to another. An empty hash is a file that is not there.
 type write struct {
-	path     string
-	owner    fileset.Owner
+	fileset.File
 	old, new string
-	content  []byte
-	packed   fileset.Packed // instead of content
-	mode     fs.FileMode
-}
-
-// text is what the file is to hold.
-func (w write) text() []byte {
-	if w.packed != nil {
-		return w.packed.Bytes()
-	}
-	return w.content
 }
 
 // EditedError says that files svcgen owns were changed by hand. Nothing was written.
@@ -109,39 +90,44 @@ func (e *EditedError) Error() string {
 	return fmt.Sprintf("%d files that svcgen owns were changed by hand: %s", len(paths), strings.Join(paths, ", "))
 }
 
-func (c *Changes) act(a Action) { c.Actions = append(c.Actions, a) }
+// act tells of what happens to f, where old is now.
+func (c *Changes) act(op Op, f fileset.File, old found, note string) {
+	c.Actions = append(c.Actions, Action{Path: f.Path, Op: op, Owner: f.Owner, Note: note, Old: old.content, after: f})
+}
 
 func (c *Changes) sort() {
 	slices.SortFunc(c.Actions, func(a, b Action) int { return strings.Compare(a.Path, b.Path) })
 	slices.SortFunc(c.Kept, func(a, b Kept) int { return strings.Compare(a.Path, b.Path) })
 }
 
-// put plans to replace old by content at path.
-func (c *Changes) put(path string, owner fileset.Owner, old found, content []byte, mode fs.FileMode) {
+// put plans to replace old by f, whose hash is known; empty: by nothing. A file that is there keeps its mode.
+func (c *Changes) put(f fileset.File, old found, hash string) {
 	if old.regular {
-		mode = old.mode
+		f.Mode = old.mode
 	}
-	w := write{path: path, owner: owner, old: old.hash, content: content, mode: mode}
-	if content != nil {
-		w.new = Hash(content)
-	}
-	c.add(w, old)
-}
-
-// putFile plans to replace old by f, whose hash is known.
-func (c *Changes) putFile(f fileset.File, old found, hash string) {
-	mode := f.Mode
-	if old.regular {
-		mode = old.mode
-	}
-	c.add(write{path: f.Path, owner: f.Owner, old: old.hash, new: hash, content: f.Content, packed: f.Packed, mode: mode}, old)
-}
-
-func (c *Changes) add(w write, old found) {
+	w := write{File: f, old: old.hash, new: hash}
 	if old.exists && !old.regular {
 		w.old = special
 	}
 	c.writes = append(c.writes, w)
+}
+
+// change plans to replace old by f, and tells of it.
+func (c *Changes) change(op Op, f fileset.File, old found, note string) {
+	c.act(op, f, old, note)
+	c.put(f, old, Hash(f.Text()))
+}
+
+// remove plans to remove old, which is at name, and tells of it.
+func (c *Changes) remove(name string, owner fileset.Owner, old found, note string) {
+	f := fileset.File{Path: name, Owner: owner}
+	c.act(Remove, f, old, note)
+	c.put(f, old, "")
+}
+
+// own plans to put what svcgen keeps for itself in the place of old, and tells nobody.
+func (c *Changes) own(name string, old found, content []byte) {
+	c.put(fileset.File{Path: name, Owner: fileset.Svcgen, Mode: 0o644, Content: content}, old, Hash(content))
 }
 
 // special is the hash of what is there but is no regular file, such as a symbolic link.

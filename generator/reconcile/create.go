@@ -107,7 +107,7 @@ func Creates(set *fileset.Set) *Changes {
 	changes := &Changes{}
 	for _, f := range set.Files() {
 		if !strings.HasPrefix(f.Path, stateDir+"/") {
-			changes.act(Action{Path: f.Path, Op: Create, Owner: f.Owner, New: f.Content, packed: f.Packed})
+			changes.act(Create, f, found{}, "")
 		}
 	}
 	return changes

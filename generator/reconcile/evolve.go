@@ -186,8 +186,7 @@ func (p *planner) edited(name string) error {
 			Hint: "make it a file, or change it where it is",
 		}}
 	}
-	p.changes.act(Action{Path: name, Op: Edit, Owner: fileset.User, Old: disk.content, New: p.text[name]})
-	p.changes.put(name, fileset.User, disk, p.text[name], disk.mode)
+	p.changes.change(Edit, fileset.File{Path: name, Owner: fileset.User, Content: p.text[name]}, disk, "")
 	return nil
 }
 
@@ -201,8 +200,7 @@ func (p *planner) evolved(f fileset.File) (done bool, err error) {
 		return true, p.arrive(f, from)
 	case p.spare[f.Path] && !isTest(f.Path):
 		p.next.Files[f.Path] = Entry{Owner: f.Owner}
-		p.changes.act(Action{Path: f.Path, Op: Remove, Owner: f.Owner, Note: "an untouched stub; your own method has this name now", Old: disk.content})
-		p.changes.put(f.Path, f.Owner, disk, nil, 0)
+		p.changes.remove(f.Path, f.Owner, disk, superseded)
 		return true, nil
 	case p.fresh[f.Path]:
 		hash := Hash(f.Content)
@@ -211,8 +209,7 @@ func (p *planner) evolved(f fileset.File) (done bool, err error) {
 			p.changes.Unchanged++
 			return true, nil
 		}
-		p.changes.act(Action{Path: f.Path, Op: Update, Owner: f.Owner, Note: "a stub nobody edited", Old: disk.content, New: f.Content})
-		p.changes.put(f.Path, f.Owner, disk, f.Content, f.Mode)
+		p.changes.change(Update, f, disk, "a stub nobody edited")
 		return true, nil
 	}
 	if text, edited := p.text[f.Path]; edited && bytes.Equal(text, f.Content) {
@@ -249,9 +246,10 @@ func (p *planner) arrive(f fileset.File, from string) error {
 		text, hashes = f.Content, []string{Hash(f.Content)} // nobody has written in it
 	}
 	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: hashes}
-	p.changes.act(Action{Path: f.Path, From: from, Op: Rename, Owner: f.Owner, Note: "was " + from, Old: was.content, New: text})
-	p.changes.put(from, f.Owner, was, nil, 0)
-	p.changes.put(f.Path, f.Owner, p.disk[f.Path], text, was.mode)
+	f.Content, f.Mode = text, was.mode
+	p.changes.Actions = append(p.changes.Actions, Action{Path: f.Path, From: from, Op: Rename, Owner: f.Owner, Note: "was " + from, Old: was.content, after: f})
+	p.changes.put(fileset.File{Path: from, Owner: f.Owner}, was, "")
+	p.changes.put(f, p.disk[f.Path], Hash(text))
 	return nil
 }
 
@@ -264,10 +262,12 @@ func (p *planner) dropBeside(f fileset.File, files, overlay map[string][]byte) e
 	}
 	delete(files, name)
 	overlay[name] = nil
-	p.changes.act(Action{Path: name, Op: Remove, Owner: f.Owner, Note: "an untouched stub; your own method has this name now", Old: disk.content})
-	p.changes.put(name, f.Owner, disk, nil, 0)
+	p.changes.remove(name, f.Owner, disk, superseded)
 	return nil
 }
+
+// superseded is why a stub goes that the user's own method takes the place of.
+const superseded = "an untouched stub; your own method has this name now"
 
 // besideSuffix ends the name of a stub whose own file is the user's.
 const besideSuffix = "_stub"
@@ -275,18 +275,17 @@ const besideSuffix = "_stub"
 // beside plans a stub in another file than its own, in which there is something else of the user's.
 func (p *planner) beside(f fileset.File, suffix, note string) error {
 	stem := strings.TrimSuffix(f.Path, ".go") + suffix
-	name := stem + ".go"
+	f.Path = stem + ".go"
 	for n := 2; ; n++ {
-		taken, err := p.tree.exists(name)
+		taken, err := p.tree.exists(f.Path)
 		if err != nil {
 			return err
 		}
 		if !taken {
 			break
 		}
-		name = fmt.Sprintf("%s%d.go", stem, n)
+		f.Path = fmt.Sprintf("%s%d.go", stem, n)
 	}
-	p.changes.act(Action{Path: name, Op: Create, Owner: f.Owner, Note: note, New: f.Content})
-	p.changes.put(name, f.Owner, found{}, f.Content, f.Mode)
+	p.changes.change(Create, f, found{}, note)
 	return nil
 }

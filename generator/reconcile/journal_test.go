@@ -191,7 +191,7 @@ func TestFailureTakesEverythingBack(t *testing.T) {
 	}
 	// A folder where a file has to go: no plan would name it, and no rename can replace it.
 	w.write("zz/x/y", "mine")
-	bad := write{path: "zz/x", owner: fileset.Svcgen, new: Hash([]byte("z")), content: []byte("z"), mode: 0o644}
+	bad := write{File: fileset.File{Path: "zz/x", Owner: fileset.Svcgen, Content: []byte("z"), Mode: 0o644}, new: Hash([]byte("z"))}
 	changes, err := w.tree.Plan(set(t, after()...), w.opt)
 	if err != nil {
 		t.Fatal(err)

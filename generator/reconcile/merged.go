@@ -45,15 +45,13 @@ func (p *planner) merged(f fileset.File) {
 	case !disk.exists && was:
 		p.changes.Kept = append(p.changes.Kept, Kept{Path: f.Path, Why: "deleted by you"})
 	case !disk.exists:
-		p.changes.act(Action{Path: f.Path, Op: Create, Owner: f.Owner, New: f.Content})
-		p.changes.put(f.Path, f.Owner, disk, f.Content, f.Mode)
+		p.changes.change(Create, f, disk, "")
 	case pending.exists && rendered:
 		p.conflict(f, disk, pending, "it is not merged yet")
 	case disk.hash == hash, rendered:
 		p.changes.Unchanged++
 	case p.ours(f.Path, disk):
-		p.changes.act(Action{Path: f.Path, Op: Update, Owner: f.Owner, Old: disk.content, New: f.Content})
-		p.changes.put(f.Path, f.Owner, disk, f.Content, f.Mode)
+		p.changes.change(Update, f, disk, "")
 	case goedit.ConflictMarker(disk.content) > 0:
 		p.decls.errs.Add(diag.Pos{File: f.Path, Line: goedit.ConflictMarker(disk.content), Col: 1}, "resolve it, then run svcgen regen again", "a merge conflict is left in this file")
 	default:
@@ -76,8 +74,8 @@ func (p *planner) threeWay(f fileset.File, disk, pending found) {
 		p.changes.Unchanged++
 		return
 	}
-	p.changes.act(Action{Path: f.Path, Op: Merge, Owner: f.Owner, Old: disk.content, New: text})
-	p.changes.put(f.Path, f.Owner, disk, text, f.Mode)
+	f.Content = text
+	p.changes.change(Merge, f, disk, "")
 }
 
 // mergeFile merges what changed from base to theirs into ours: by lines, and by meaning where lines say little.
@@ -102,7 +100,7 @@ func (p *planner) keepBases() error {
 			return err
 		}
 		if there.hash != hash {
-			p.changes.put(baseName(hash), fileset.Svcgen, there, p.bases[hash], 0o644)
+			p.changes.own(baseName(hash), there, p.bases[hash])
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.old.Files)) {
@@ -115,7 +113,7 @@ func (p *planner) keepBases() error {
 			if _, needed := p.bases[hash]; needed || !f.exists {
 				continue
 			}
-			p.changes.put(baseName(hash), fileset.Svcgen, f, nil, 0)
+			p.changes.put(fileset.File{Path: baseName(hash), Owner: fileset.Svcgen}, f, "")
 			p.bases[hash] = nil // dropped once, also where two files share it
 		}
 	}

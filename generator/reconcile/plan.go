@@ -168,24 +168,24 @@ func (p *planner) own(f fileset.File) error {
 	case strings.HasPrefix(f.Path, stateDir+"/"):
 		// Nobody edits what svcgen keeps for itself, or wants to read of it.
 	case !disk.exists:
-		p.changes.act(Action{Path: f.Path, Op: Create, Owner: f.Owner, New: f.Content, packed: f.Packed})
+		p.changes.act(Create, f, disk, "")
 	case p.ours(f.Path, disk):
-		p.changes.act(Action{Path: f.Path, Op: Update, Owner: f.Owner, Old: disk.content, New: f.Content, packed: f.Packed})
+		p.changes.act(Update, f, disk, "")
 	case p.opt.Overwrite || p.joined(f.Path, disk):
 		saved, err := p.rescue(f.Path, disk)
 		if err != nil {
 			return err
 		}
-		p.changes.act(Action{Path: f.Path, Op: Update, Owner: f.Owner, Note: saved, Old: disk.content, New: f.Content, packed: f.Packed})
+		p.changes.act(Update, f, disk, saved)
 	default:
 		note := ""
 		if _, known := p.old.Files[f.Path]; !known {
 			note = NotOurs
 		}
-		p.changes.act(Action{Path: f.Path, Op: Edited, Owner: f.Owner, Note: note, Old: disk.content, New: f.Content, packed: f.Packed})
+		p.changes.act(Edited, f, disk, note)
 		return nil
 	}
-	p.changes.putFile(f, disk, hash)
+	p.changes.put(f, disk, hash)
 	return nil
 }
 
@@ -221,7 +221,7 @@ func (p *planner) rescue(name string, disk found) (string, error) {
 			return "your edit is saved as " + to, nil
 		}
 		if !taken.exists {
-			p.changes.put(to, fileset.User, found{}, disk.content, disk.mode)
+			p.changes.put(fileset.File{Path: to, Owner: fileset.User, Mode: disk.mode, Content: disk.content}, found{}, disk.hash)
 			return "your edit is saved as " + to, nil
 		}
 	}
@@ -274,8 +274,7 @@ func (p *planner) users(f fileset.File) error {
 		return nil
 	}
 	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{Hash(f.Content)}, Variant: f.Variant}
-	p.changes.act(Action{Path: f.Path, Op: Create, Owner: f.Owner, New: f.Content})
-	p.changes.put(f.Path, f.Owner, found{}, f.Content, f.Mode)
+	p.changes.change(Create, f, disk, "")
 	return nil
 }
 
@@ -313,8 +312,7 @@ func (p *planner) vary(f fileset.File, disk found) error {
 	case disk.hash == hash:
 		p.changes.Unchanged++
 	case p.ours(f.Path, disk):
-		p.changes.act(Action{Path: f.Path, Op: Update, Owner: f.Owner, Note: "for " + f.Variant, Old: disk.content, New: f.Content})
-		p.changes.put(f.Path, f.Owner, disk, f.Content, f.Mode)
+		p.changes.change(Update, f, disk, "for "+f.Variant)
 	default:
 		pending, err := p.tree.look(f.Path + PendingSuffix)
 		if err != nil {
@@ -327,13 +325,11 @@ func (p *planner) vary(f fileset.File, disk found) error {
 
 // conflict plans to leave the user's file alone and to put what svcgen would have beside it.
 func (p *planner) conflict(f fileset.File, disk, pending found, why string) {
-	name := f.Path + PendingSuffix
-	p.changes.act(Action{
-		Path: f.Path, Op: Conflict, Owner: f.Owner, Old: disk.content, New: disk.content,
-		Note: fmt.Sprintf("%s: merge %s into it by hand, then delete that file", why, path.Base(name)),
-	})
-	if pending.hash != Hash(f.Content) {
-		p.changes.put(name, fileset.Svcgen, pending, f.Content, f.Mode)
+	ours := fileset.File{Path: f.Path + PendingSuffix, Owner: fileset.Svcgen, Mode: f.Mode, Content: f.Content}
+	f.Content = disk.content
+	p.changes.act(Conflict, f, disk, fmt.Sprintf("%s: merge %s into it by hand, then delete that file", why, path.Base(ours.Path)))
+	if hash := Hash(ours.Content); pending.hash != hash {
+		p.changes.put(ours, pending, hash)
 	}
 }
 
@@ -345,26 +341,22 @@ func (p *planner) gone(name string, entry Entry) error {
 	case moved, !disk.exists:
 		return nil
 	case entry.Owner == fileset.User && p.idle[name]:
-		p.changes.act(Action{Path: name, Op: Remove, Owner: entry.Owner, Note: "a stub nobody edited, of what is gone", Old: disk.content})
+		p.changes.remove(name, entry.Owner, disk, "a stub nobody edited, of what is gone")
 	case entry.Owner == fileset.User:
 		p.changes.Kept = append(p.changes.Kept, Kept{Path: name, Why: "yours; svcgen has no more use for it", News: true})
-		return nil
 	case p.ours(name, disk):
-		p.changes.act(Action{Path: name, Op: Remove, Owner: entry.Owner, Old: disk.content})
+		p.changes.remove(name, entry.Owner, disk, "")
 	case entry.Owner == fileset.Merged:
 		p.changes.Kept = append(p.changes.Kept, Kept{Path: name, Why: "changed by you; svcgen has no more use for it", News: true})
-		return nil
 	case p.opt.Overwrite:
 		saved, err := p.rescue(name, disk)
 		if err != nil {
 			return err
 		}
-		p.changes.act(Action{Path: name, Op: Remove, Owner: entry.Owner, Note: saved, Old: disk.content})
+		p.changes.remove(name, entry.Owner, disk, saved)
 	default:
-		p.changes.act(Action{Path: name, Op: Edited, Owner: entry.Owner, Note: "no longer planned", Old: disk.content})
-		return nil
+		p.changes.act(Edited, fileset.File{Path: name, Owner: entry.Owner}, disk, "no longer planned")
 	}
-	p.changes.put(name, entry.Owner, disk, nil, 0)
 	return nil
 }
 
@@ -378,6 +370,6 @@ func (p *planner) lock() error {
 	if disk.exists && strings.ReplaceAll(string(disk.content), "\r\n", "\n") == string(text) {
 		return nil
 	}
-	p.changes.put(LockName, fileset.Svcgen, disk, text, 0o644)
+	p.changes.own(LockName, disk, text)
 	return nil
 }

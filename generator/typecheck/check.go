@@ -1,6 +1,7 @@
 package typecheck
 
 import (
+	"bytes"
 	"errors"
 	"go/ast"
 	"go/token"
@@ -10,7 +11,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/svcgen/svcgen/generator/diag"
 )
@@ -171,16 +171,14 @@ func (w *world) outside(importPath string) *types.Package {
 	return pkg
 }
 
-// place is where an error is, with the column in code points and the text of the line.
+// place is where an error is, with the text of the line.
 func (w *world) place(e types.Error) placed {
 	at := e.Fset.PositionFor(e.Pos, false)
-	src := string(w.files[at.Filename])
-	start := strings.LastIndexByte(src[:min(at.Offset, len(src))], '\n') + 1
-	line, _, _ := strings.Cut(src[start:], "\n")
-	col := utf8.RuneCountInString(line[:min(at.Column-1, len(line))]) + 1
+	src := w.files[at.Filename]
+	line, _, _ := bytes.Cut(src[bytes.LastIndexByte(src[:min(at.Offset, len(src))], '\n')+1:], []byte{'\n'})
 	return placed{
-		fault{path.Clean(at.Filename), strings.TrimSpace(line)},
-		diag.Pos{File: at.Filename, Line: at.Line, Col: col},
+		fault{path.Clean(at.Filename), string(bytes.TrimSpace(line))},
+		diag.At(at.Filename, src, at.Offset),
 		e.Msg,
 	}
 }

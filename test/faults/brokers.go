@@ -17,8 +17,6 @@ import (
 	"github.com/svcgen/svcgen/test/tap"
 )
 
-func theBroker(s *Scene) server { return s.Server }
-
 // swallow loses the broker's answers: what was accepted is not known to be.
 func swallow(d time.Duration) inflict {
 	return func(ctx context.Context, s *Scene) error {
@@ -38,16 +36,11 @@ func swallow(d time.Duration) inflict {
 	}
 }
 
-func killBroker(d time.Duration) inflict {
-	return lasting(d, func(_ context.Context, s *Scene) error { return s.Server.Kill() },
-		func(ctx context.Context, s *Scene) error { return s.Server.Start(ctx) })
-}
-
 func rabbitFaults() []Fault {
 	waits := unnoticed(history.BiteBacklog)
 	refused := unnoticed(history.BiteSeen)
 	faults := []Fault{
-		{Name: "rabbitmq-kill", Stack: pgRabbit, Expect: waits, Inflict: killBroker(2 * time.Second)},
+		{Name: "rabbitmq-kill", Stack: pgRabbit, Expect: waits, Inflict: kill(2*time.Second, theBroker)},
 		{Name: "rabbitmq-ack-lost", Stack: pgRabbit, Expect: unnoticed(history.BiteSeen, history.BiteDuplicate), Inflict: swallow(2 * time.Second)},
 		{Name: "rabbitmq-blocked", Stack: pgRabbit, Expect: unnoticed(history.BiteBacklog, history.BiteSeen), Inflict: blockPublishers},
 		{Name: "rabbitmq-unroutable", Stack: pgRabbit, Expect: refused, Inflict: unbind},
@@ -175,20 +168,9 @@ func (s *Scene) die(ctx context.Context) error {
 	})
 }
 
-func (s *Scene) letters(ctx context.Context) (ids []string, err error) {
-	rows, err := s.DB.QueryContext(ctx, "SELECT id FROM outbox_dead ORDER BY id")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }() // Err has the error
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	return ids, rows.Err()
+// letters are the numbers of the dead letters.
+func (s *Scene) letters(ctx context.Context) ([]string, error) {
+	return column[string](ctx, s.DB, "SELECT id FROM outbox_dead ORDER BY id")
 }
 
 // revive heals, and requeues dead letters as an operator does until there are none.
@@ -250,7 +232,7 @@ func closeConnections(ctx context.Context, s *Scene) error {
 func kafkaFaults() []Fault {
 	waits := unnoticed(history.BiteBacklog)
 	faults := []Fault{
-		{Name: "kafka-kill", Stack: pgKafka, Expect: waits, Inflict: killBroker(2 * time.Second)},
+		{Name: "kafka-kill", Stack: pgKafka, Expect: waits, Inflict: kill(2*time.Second, theBroker)},
 		{Name: "kafka-ack-lost", Stack: pgKafka, Expect: unnoticed(history.BiteBacklog, history.BiteSeen), Inflict: swallow(5 * time.Second)},
 	}
 	faults = append(faults, serverFaults("kafka", pgKafka, waits, theBroker)...)

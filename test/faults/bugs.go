@@ -63,7 +63,7 @@ var askBroker = []subject.Patch{{
 }}
 
 // notMandatory lets RabbitMQ drop and confirm what no queue wants.
-var notMandatory = []subject.Patch{{File: brokerFile, Old: "s.cfg.Mandatory, false, publishing(", New: "false, false, publishing("}}
+var notMandatory = []subject.Patch{{File: brokerFile, Old: "s.cfg.Mandatory, false, publishing(", New: "false, false, publishing("}} //nolint:dupword // it is code
 
 // settleFirst looks for returns before it waits for the confirm, not after.
 var settleFirst = []subject.Patch{{
@@ -243,7 +243,7 @@ var keepBuffer = []subject.Patch{
 		New:  "\twait, tx := backoff, &Tx{ctx: ctx}\n\tfor attempt := 1; ; attempt++ {\n\t\terr := db.once(ctx, tx, fn)\n",
 	},
 	{File: storeDir + "tx.go", Old: "once(ctx context.Context, fn func", New: "once(ctx context.Context, tx *Tx, fn func"},
-	{File: storeDir + "tx.go", Old: "\ttx := &Tx{Tx: begun, lazy: begun, ctx: ctx}\n", New: "\ttx.Tx, tx.lazy, tx.ended = begun, begun, false\n"},
+	{File: storeDir + "tx.go", Old: "\ttx := &Tx{Tx: begun, lazy: begun, ctx: ctx}\n", New: "\ttx.Tx, tx.lazy, tx.ended = begun, begun, false\n"}, //nolint:dupword // it is code
 }
 
 // unknownFails tells the caller that nothing was done when nobody knows.

@@ -30,7 +30,7 @@ func databaseFaults(name string, stack workload.Stack) []Fault {
 		{Name: name + "-commit-lost", Stack: stack, Expect: gate(history.BiteUnknown), Inflict: loseCommits},
 		{Name: name + "-terminate", Stack: stack, Expect: gate(history.BiteFailed, history.BiteSeen), Inflict: terminate},
 	}
-	return append(faults, serverFaults(name, stack, gate(history.BiteFailed), func(s *Scene) server { return s.DB.server })...)
+	return append(faults, serverFaults(name, stack, gate(history.BiteFailed), theDatabase)...)
 }
 
 // killDatabase leaves it dead until the service says that it is not ready.
@@ -54,21 +54,27 @@ func killDatabase(ctx context.Context, s *Scene) error {
 	return nil
 }
 
-// loseCommits swallows answers for moments: a COMMIT that was under way is done, and nobody is told.
+// loseCommits lets answers be lost until calls have no known outcome: a COMMIT that was under way is done, and nobody is
+// told.
 func loseCommits(ctx context.Context, s *Scene) error {
-	wire := s.DB.server.Proxy()
 	before := s.Load.Unknown()
 	s.Begin()
 	for n := 0; n < 5 || s.Load.Unknown() < before+5 && n < 50; n++ {
-		wire.DropReplies()
-		err := s.For(ctx, 100*time.Millisecond)
-		wire.Heal()
-		if err = errors.Join(err, s.Succeed(ctx, 20)); err != nil {
+		if err := s.mute(ctx); err != nil {
 			return err
 		}
 	}
 	s.Heal()
 	return nil
+}
+
+// mute swallows the database's answers for a moment.
+func (s *Scene) mute(ctx context.Context) error {
+	wire := s.DB.server.Proxy()
+	wire.DropReplies()
+	err := s.For(ctx, 100*time.Millisecond)
+	wire.Heal()
+	return errors.Join(err, s.Succeed(ctx, 20))
 }
 
 // terminate ends the service's connections at the server, again and again.
@@ -96,25 +102,16 @@ func (d *database) disconnect(ctx context.Context) (n int, err error) {
 		err = d.QueryRowContext(ctx, q).Scan(&n)
 		return n, err
 	}
-	rows, err := d.QueryContext(ctx, "SELECT id FROM information_schema.processlist WHERE db = database() AND id <> connection_id()")
+	ids, err := column[int64](ctx, d, "SELECT id FROM information_schema.processlist WHERE db = database() AND id <> connection_id()")
 	if err != nil {
 		return 0, err
-	}
-	defer func() { _ = rows.Close() }() // Err has the error
-	var ids []int64
-	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&id); err != nil {
-			return 0, err
-		}
-		ids = append(ids, id)
 	}
 	for _, id := range ids {
 		if _, err := d.ExecContext(ctx, fmt.Sprintf("KILL CONNECTION %d", id)); err == nil { // it may be gone already
 			n++
 		}
 	}
-	return n, rows.Err()
+	return n, nil
 }
 
 func postgresFaults() []Fault {
@@ -266,17 +263,15 @@ func skewClock(ctx context.Context, s *Scene) error {
 	if err := s.DB.QueryRowContext(ctx, "SELECT current_database()").Scan(&name); err != nil {
 		return err
 	}
-	for _, q := range []string{
+	if err := s.exec(ctx,
 		"CREATE SCHEMA skew",
 		"CREATE TABLE skew.amount (amount interval NOT NULL)",
 		"INSERT INTO skew.amount VALUES ('0')",
 		"CREATE FUNCTION skew.now() RETURNS timestamptz LANGUAGE sql STABLE AS 'SELECT pg_catalog.now() + amount FROM skew.amount'",
 		"CREATE FUNCTION skew.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS 'SELECT pg_catalog.clock_timestamp() + amount FROM skew.amount'",
-		"ALTER DATABASE " + name + " SET search_path = skew, public, pg_catalog",
-	} {
-		if _, err := s.DB.ExecContext(ctx, q); err != nil {
-			return fmt.Errorf("%s: %w", q, err)
-		}
+		"ALTER DATABASE "+name+" SET search_path = skew, public, pg_catalog",
+	); err != nil {
+		return err
 	}
 	if _, err := s.DB.disconnect(ctx); err != nil { // the path holds for new connections
 		return err

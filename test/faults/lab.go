@@ -232,7 +232,23 @@ type database struct {
 	server       *rig.Server // nil for SQLite
 	direct, wire string      // URLs: straight, and through the server's proxy
 	*sql.DB                  // straight
+}
 
+// column is what a query has in its only column.
+func column[T any](ctx context.Context, d *database, query string) (values []T, err error) {
+	rows, err := d.QueryContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // Err has the error
+	for rows.Next() {
+		var v T
+		if err := rows.Scan(&v); err != nil {
+			return nil, err
+		}
+		values = append(values, v)
+	}
+	return values, rows.Err()
 }
 
 // database makes one on the lab's server.

@@ -202,16 +202,6 @@ var (
 	}
 )
 
-// exec changes the service's database as its owner may.
-func (s *Scene) exec(ctx context.Context, statements ...string) error {
-	for _, q := range statements {
-		if _, err := s.DB.ExecContext(ctx, q); err != nil {
-			return fmt.Errorf("%s: %w", q, err)
-		}
-	}
-	return nil
-}
-
 // slowDown lets every transaction wait before it locks its key, when it has written already, and before it is
 // committed, when its outbox row has its id: as a transaction does that does more. So ids, transactions and commits
 // each come in an order of their own. When the broker has been away for a moment, a page of rows is in none of them.
@@ -318,18 +308,14 @@ func refuseCommits(ctx context.Context, s *Scene) error {
 	return nil
 }
 
-// loseAnswers swallows answers for moments, while some calls are always at their COMMIT.
+// loseAnswers lets answers be lost while some calls are always at their COMMIT.
 func loseAnswers(ctx context.Context, s *Scene) error {
-	wire := s.DB.server.Proxy()
 	s.Begin()
 	if err := s.exec(ctx, waitLast...); err != nil {
 		return err
 	}
 	for range 5 {
-		wire.DropReplies()
-		err := s.For(ctx, 100*time.Millisecond)
-		wire.Heal()
-		if err = errors.Join(err, s.Succeed(ctx, 20)); err != nil {
+		if err := s.mute(ctx); err != nil {
 			return err
 		}
 	}
@@ -352,17 +338,5 @@ func forgetCommits(ctx context.Context, s *Scene) error {
 	if err := s.Succeed(ctx, 200); err != nil {
 		return err
 	}
-	s.Begin()
-	if err := s.DB.server.Kill(); err != nil {
-		return err
-	}
-	// Callers must have had the time to notice.
-	if err := s.For(ctx, 500*time.Millisecond); err != nil {
-		return err
-	}
-	if err := s.DB.server.Start(ctx); err != nil {
-		return err
-	}
-	s.Heal()
-	return nil
+	return kill(500*time.Millisecond, theDatabase)(ctx, s) // long enough for callers to notice
 }

@@ -364,6 +364,16 @@ func (s *Scene) Until(ctx context.Context, limit time.Duration, what string, che
 	return subject.Until(ctx, what, check, nil)
 }
 
+// exec changes the service's database as its owner may.
+func (s *Scene) exec(ctx context.Context, statements ...string) error {
+	for _, q := range statements {
+		if _, err := s.DB.ExecContext(ctx, q); err != nil {
+			return fmt.Errorf("%s: %w", q, err)
+		}
+	}
+	return nil
+}
+
 // Depth is how many events wait in the outbox.
 func (s *Scene) Depth(ctx context.Context) (n int, err error) {
 	err = s.DB.QueryRowContext(ctx, "SELECT count(*) FROM outbox").Scan(&n)
@@ -478,18 +488,6 @@ func (s *Scene) arrive(ctx context.Context) error {
 }
 
 // committed lists the operations of this run that are in the database.
-func (s *Scene) committed(ctx context.Context) (ops []string, err error) {
-	rows, err := s.DB.QueryContext(ctx, "SELECT op FROM entry")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }() // Err has the error
-	for rows.Next() {
-		var op string
-		if err := rows.Scan(&op); err != nil {
-			return nil, err
-		}
-		ops = append(ops, op)
-	}
-	return ops, rows.Err()
+func (s *Scene) committed(ctx context.Context) ([]string, error) {
+	return column[string](ctx, s.DB, "SELECT op FROM entry")
 }

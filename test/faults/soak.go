@@ -135,8 +135,7 @@ func soakFaults(stack workload.Stack) []Fault {
 	for i, f := range all {
 		if f.Name == stack.Database+"-kill" {
 			// Not until the service is unready, as the suite does: here its time counts.
-			all[i].Inflict = lasting(time.Second, func(_ context.Context, s *Scene) error { return s.DB.server.Kill() },
-				func(ctx context.Context, s *Scene) error { return s.DB.server.Start(ctx) })
+			all[i].Inflict = kill(time.Second, theDatabase)
 		}
 	}
 	return all

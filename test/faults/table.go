@@ -69,6 +69,16 @@ func lasting(d time.Duration, begin, end inflict) inflict {
 	}
 }
 
+func theDatabase(s *Scene) server { return s.DB.server }
+
+func theBroker(s *Scene) server { return s.Server }
+
+// kill is kill -9 of a server, which comes back after d.
+func kill(d time.Duration, victim func(*Scene) server) inflict {
+	return lasting(d, func(_ context.Context, s *Scene) error { return victim(s).Kill() },
+		func(ctx context.Context, s *Scene) error { return victim(s).Start(ctx) })
+}
+
 // serverFaults are those that any server can suffer; victim is the one, and bite what shows that it has.
 func serverFaults(name string, stack workload.Stack, expect history.Expect, victim func(*Scene) server) []Fault {
 	do := func(f func(server) error) inflict {

@@ -12,9 +12,10 @@ import (
 	"github.com/svcgen/svcgen/templates/service/variant/postgres/migrations"
 )
 
-// What the emitted store offers.
 type (
+	// DB is the emitted database.
 	DB = store.DB
+	// Tx is its transaction.
 	Tx = store.Tx
 )
 

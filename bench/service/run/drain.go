@@ -9,11 +9,11 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/svcgen/svcgen/templates/service/internal/gen/outbox"
+	"github.com/svcgen/svcgen/test/rig"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
-	"github.com/svcgen/svcgen/templates/service/internal/gen/outbox"
 	"github.com/svcgen/svcgen/templates/service/variant/postgres"
-	"github.com/svcgen/svcgen/test/rig"
 )
 
 // Variants of emptying an outbox into a broker.
@@ -152,12 +152,12 @@ func drainKafka(ctx context.Context, b *bench) error {
 }
 
 // filled opens a database of this turn with n events that wait.
-func (b *bench) filled(ctx context.Context, topic string, n int) (*postgres.DB, func(), error) {
+func (b *bench) filled(ctx context.Context, topic string, n, conns int) (*postgres.DB, func(), error) {
 	link, drop, err := b.postgresDatabase(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	db, err := postgres.Open(ctx, link, 16, 0)
+	db, err := postgres.Open(ctx, link, conns, 0)
 	if err == nil {
 		err = fill(ctx, db, topic, n)
 	}
@@ -226,7 +226,7 @@ func runRelay(ctx context.Context, db *postgres.DB, p outbox.Publisher) (stop fu
 }
 
 func (b *bench) drainRelay(ctx context.Context, t target, c *counter, n int, held bool) (sample, error) {
-	db, drop, err := b.filled(ctx, t.topic(), n)
+	db, drop, err := b.filled(ctx, t.topic(), n, 16)
 	if err != nil {
 		return sample{}, err
 	}

@@ -22,15 +22,14 @@ import (
 	"github.com/go-kratos/kratos/v2/middleware/recovery"
 	"github.com/go-kratos/kratos/v2/middleware/tracing"
 	kratos "github.com/go-kratos/kratos/v2/transport/grpc"
+	samplev1 "github.com/svcgen/svcgen/templates/service/gen/sample/v1"
+	"github.com/svcgen/svcgen/templates/service/internal/gen/rpc"
+	"github.com/svcgen/svcgen/templates/service/internal/gen/telemetry"
 	"github.com/zeromicro/go-zero/core/conf"
 	"github.com/zeromicro/go-zero/core/logx"
 	"github.com/zeromicro/go-zero/zrpc"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
-
-	samplev1 "github.com/svcgen/svcgen/templates/service/gen/sample/v1"
-	"github.com/svcgen/svcgen/templates/service/internal/gen/rpc"
-	"github.com/svcgen/svcgen/templates/service/internal/gen/telemetry"
 )
 
 // Servers of one unary call.
@@ -144,8 +143,8 @@ func (b *bench) callServer(ctx context.Context, name string) (_ sample, err erro
 
 // usage is what a server tells of itself.
 type usage struct {
-	CPU     time.Duration
-	Mallocs uint64
+	CPU     time.Duration `json:"cpu"`
+	Mallocs uint64        `json:"mallocs"`
 }
 
 // notes answers GetNote.
@@ -161,7 +160,7 @@ func (s *notes) GetNote(_ context.Context, req *samplev1.GetNoteRequest) (*sampl
 // serve is the server process: it tells its address, and its usage for each line it reads, until its input ends.
 func serve(name string, in io.Reader, out io.Writer) error {
 	impl := &notes{text: strings.Repeat("x", 1024)}
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	lis, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}

@@ -14,10 +14,11 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/svcgen/svcgen/templates/service/internal/gen/outbox"
-	"github.com/svcgen/svcgen/templates/service/variant/postgres"
 	"github.com/svcgen/svcgen/test/rig"
+
+	"github.com/svcgen/svcgen/templates/service/variant/postgres"
 )
 
 const (
@@ -29,7 +30,7 @@ const (
 
 // steadyState measures what the relay takes from the transactions beside it, and whether it keeps up.
 func steadyState(ctx context.Context, b *bench) error {
-	t := &table{title: steadyTitle, columns: []column{rate, database, {"events left behind, per second", "%.0f", func(s sample) float64 { return s.Allocs }}}}
+	t := &table{title: steadyTitle, columns: []column{rate, database, behind}}
 	turn := func(open func(context.Context) (target, error)) func(context.Context) (sample, error) {
 		return func(ctx context.Context) (sample, error) { return b.steady(ctx, open) }
 	}
@@ -42,19 +43,11 @@ func steadyState(ctx context.Context, b *bench) error {
 
 func (b *bench) steady(ctx context.Context, open func(context.Context) (target, error)) (_ sample, err error) {
 	const clients = 64
-	link, drop, err := b.postgresDatabase(ctx)
+	db, drop, err := b.emittedOrders(ctx, clients)
 	if err != nil {
 		return sample{}, err
 	}
 	defer drop()
-	db, err := postgres.Open(ctx, link, clients, 0)
-	if err != nil {
-		return sample{}, err
-	}
-	defer func() { _ = db.Close() }() // the database goes with it
-	if _, err := db.Pool().Exec(ctx, pgOrders); err != nil {
-		return sample{}, err
-	}
 	topic := "orders"
 	var sent, emitted atomic.Int64
 	if open != nil {
@@ -82,9 +75,35 @@ func (b *bench) steady(ctx context.Context, open func(context.Context) (target, 
 		return err
 	})
 	if open != nil {
-		s.Allocs = float64(max(emitted.Load()-sent.Load(), 0)) / time.Since(began).Seconds()
+		s.Behind = float64(max(emitted.Load()-sent.Load(), 0)) / time.Since(began).Seconds()
 	}
 	return s, err
+}
+
+// orders is a database of this turn with a table of orders.
+func (b *bench) orders(ctx context.Context, conns int) (*pgxpool.Pool, func(), error) {
+	pool, drop, err := b.pooled(ctx, conns)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := pool.Exec(ctx, pgOrders); err != nil {
+		drop()
+		return nil, nil, err
+	}
+	return pool, drop, nil
+}
+
+// emittedOrders is the same behind the emitted store.
+func (b *bench) emittedOrders(ctx context.Context, conns int) (*postgres.DB, func(), error) {
+	db, drop, err := b.filled(ctx, "orders", 0, conns)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := db.Pool().Exec(ctx, pgOrders); err != nil {
+		drop()
+		return nil, nil, err
+	}
+	return db, drop, nil
 }
 
 const (
@@ -209,19 +228,11 @@ func rawLatency(ctx context.Context, t *rabbit, p *paced) (sample, error) {
 }
 
 func (b *bench) relayLatency(ctx context.Context, t *rabbit, p *paced) (sample, error) {
-	link, drop, err := b.postgresDatabase(ctx)
+	db, drop, err := b.emittedOrders(ctx, clients)
 	if err != nil {
 		return sample{}, err
 	}
 	defer drop()
-	db, err := postgres.Open(ctx, link, clients, 0)
-	if err != nil {
-		return sample{}, err
-	}
-	defer func() { _ = db.Close() }() // the database goes with it
-	if _, err := db.Pool().Exec(ctx, pgOrders); err != nil {
-		return sample{}, err
-	}
 	stop, err := runRelay(ctx, db, told{t.broker, func(m *outbox.Message) { p.key(m.Key) }})
 	if err != nil {
 		return sample{}, err
@@ -240,15 +251,13 @@ func (b *bench) relayLatency(ctx context.Context, t *rabbit, p *paced) (sample, 
 }
 
 func (b *bench) loopLatency(ctx context.Context, t *rabbit, p *paced) (sample, error) {
-	pool, drop, err := b.pooled(ctx, clients+1)
+	pool, drop, err := b.orders(ctx, clients+1)
 	if err != nil {
 		return sample{}, err
 	}
 	defer drop()
-	for _, q := range []string{pgOrders, loopTable} {
-		if _, err := pool.Exec(ctx, q); err != nil {
-			return sample{}, err
-		}
+	if _, err := pool.Exec(ctx, loopTable); err != nil {
+		return sample{}, err
 	}
 	running, cancel := context.WithCancel(ctx)
 	stop, err := runLoop(running, pool, t, 1, 10*time.Millisecond, func(m *outbox.Message) { p.key(m.Key) })
@@ -271,14 +280,11 @@ func (b *bench) loopLatency(ctx context.Context, t *rabbit, p *paced) (sample, e
 }
 
 func (b *bench) watermillLatency(ctx context.Context, t *rabbit, p *paced) (sample, error) {
-	pool, drop, err := b.pooled(ctx, clients+2)
+	pool, drop, err := b.orders(ctx, clients+2)
 	if err != nil {
 		return sample{}, err
 	}
 	defer drop()
-	if _, err := pool.Exec(ctx, pgOrders); err != nil {
-		return sample{}, err
-	}
 	if err := watermillTable(ctx, pool); err != nil {
 		return sample{}, err
 	}
@@ -304,14 +310,11 @@ func (b *bench) watermillLatency(ctx context.Context, t *rabbit, p *paced) (samp
 }
 
 func (b *bench) riverLatency(ctx context.Context, t *rabbit, p *paced) (sample, error) {
-	pool, drop, err := b.pooled(ctx, clients+8)
+	pool, drop, err := b.orders(ctx, clients+8)
 	if err != nil {
 		return sample{}, err
 	}
 	defer drop()
-	if _, err := pool.Exec(ctx, pgOrders); err != nil {
-		return sample{}, err
-	}
 	if err := riverTables(ctx, pool); err != nil {
 		return sample{}, err
 	}

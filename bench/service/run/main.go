@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -23,13 +24,17 @@ import (
 	"time"
 
 	"github.com/svcgen/svcgen/test/rig"
+	"github.com/zeromicro/go-zero/core/logx"
 )
 
 func main() {
 	if len(os.Args) == 3 && os.Args[1] == "serve" {
-		exit(serve(os.Args[2], os.Stdin, os.Stdout))
+		out := os.Stdout
+		os.Stdout = os.Stderr // go-zero and kratos write there what they please
+		exit(serve(os.Args[2], os.Stdin, out))
 		return
 	}
+	logx.Disable() // go-zero reports its process's usage every minute
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
@@ -37,28 +42,29 @@ func main() {
 }
 
 func exit(err error) {
-	if err != nil && err != flag.ErrHelp {
-		fmt.Fprintln(os.Stderr, "bench:", err)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		printf(os.Stderr, "bench: %v\n", err)
 		os.Exit(1)
 	}
 }
 
 // section is one table or several that belong together.
 type section struct {
-	name string
-	run  func(ctx context.Context, b *bench) error
+	name    string
+	servers bool // it needs them
+	run     func(ctx context.Context, b *bench) error
 }
 
 var sections = []section{
-	{"tx-postgres", txPostgres},
-	{"tx-mariadb", txMariaDB},
-	{"drain-rabbitmq", drainRabbitMQ},
-	{"drain-kafka", drainKafka},
-	{"snapshot", heldSnapshot},
-	{"steady", steadyState},
-	{"latency", commitToConfirm},
-	{"grpc", grpcPath},
-	{"sqlite", sharedCommits},
+	{"tx-postgres", true, txPostgres},
+	{"tx-mariadb", true, txMariaDB},
+	{"drain-rabbitmq", true, drainRabbitMQ},
+	{"drain-kafka", true, drainKafka},
+	{"snapshot", true, heldSnapshot},
+	{"steady", true, steadyState},
+	{"latency", true, commitToConfirm},
+	{"grpc", false, grpcPath},
+	{"sqlite", false, sharedCommits},
 }
 
 // bench is one run.
@@ -115,11 +121,14 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 			return fmt.Errorf("no section %q; there are %s", name, strings.Join(names, ", "))
 		}
 	}
-	env, stop, err := startServers(ctx)
-	if err != nil {
-		return err
+	env, stop := servers{}, func() {}
+	if slices.ContainsFunc(sections, func(s section) bool { return s.servers && slices.Contains(wanted, s.name) }) {
+		var err error
+		if env, stop, err = startServers(ctx); err != nil {
+			return err
+		}
 	}
-	defer stop()
+	defer func() { stop() }()
 	pattern, err := regexp.Compile(*match)
 	if err != nil {
 		return err
@@ -140,11 +149,11 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	for _, s := range sections {
 		if slices.Contains(wanted, s.name) && ctx.Err() == nil {
 			if err := s.run(ctx, b); err != nil {
-				fmt.Fprintf(log, "bench: %s: %v\n", s.name, err)
+				printf(log, "bench: %s: %v\n", s.name, err)
 			}
 		}
 	}
-	fmt.Fprintf(out, "%s/%s, %d CPUs, %s; %d rounds, scale %g, seed %d; load average %s before and %s after %s.\n",
+	printf(out, "%s/%s, %d CPUs, %s; %d rounds, scale %g, seed %d; load average %s before and %s after %s.\n",
 		runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version(), b.rounds, b.scale, *seed,
 		load, loadAverage(), time.Since(began).Round(time.Second))
 	for _, t := range b.tables {
@@ -181,7 +190,7 @@ func startServers(ctx context.Context) (servers, func(), error) {
 	}
 	return env, func() {
 		if err := fleet.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, "bench:", err)
+			printf(os.Stderr, "bench: %v\n", err)
 		}
 	}, nil
 }

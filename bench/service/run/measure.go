@@ -20,6 +20,7 @@ type sample struct {
 	Database float64 // µs of the database server per operation
 	P50, P99 float64 // ms
 	Allocs   float64 // per operation
+	Behind   float64 // events that were emitted and not published, per second
 }
 
 // variant is one way to do what a table is about.
@@ -51,6 +52,7 @@ var (
 	p50      = column{"p50 ms", "%.2f", func(s sample) float64 { return s.P50 }}
 	p99      = column{"p99 ms", "%.1f", func(s sample) float64 { return s.P99 }}
 	allocs   = column{"allocations", "%.1f", func(s sample) float64 { return s.Allocs }}
+	behind   = column{"events left behind, per second", "%.0f", func(s sample) float64 { return s.Behind }}
 	srvCPU   = column{"server CPU µs", "%.1f", func(s sample) float64 { return s.CPU }}
 )
 
@@ -79,10 +81,10 @@ func (b *bench) interleave(ctx context.Context, t *table, variants []variant) er
 			if err != nil {
 				failed[v.name] = true
 				t.notes = append(t.notes, fmt.Sprintf("%s failed: %v", v.name, err))
-				fmt.Fprintf(b.log, "bench: %s: %s: %v\n", t.title, v.name, err)
+				printf(b.log, "bench: %s: %s: %v\n", t.title, v.name, err)
 				continue
 			}
-			fmt.Fprintf(b.log, "%s %d/%d: %s: %.0f/s\n", t.title, round+1, b.rounds, v.name, s.Rate)
+			printf(b.log, "%s %d/%d: %s: %.0f/s\n", t.title, round+1, b.rounds, v.name, s.Rate)
 			samples[v.name] = s
 		}
 		t.rounds = append(t.rounds, samples)

@@ -9,15 +9,15 @@ import (
 
 	"github.com/google/uuid"
 	amqp "github.com/rabbitmq/amqp091-go"
-
 	"github.com/svcgen/svcgen/templates/service/internal/gen/event"
 	"github.com/svcgen/svcgen/templates/service/internal/gen/outbox"
-	emitted "github.com/svcgen/svcgen/templates/service/variant/rabbitmq"
 	"github.com/svcgen/svcgen/test/rig"
+
+	emitted "github.com/svcgen/svcgen/templates/service/variant/rabbitmq"
 )
 
 // window is the emitted default of messages in flight; raw has the same.
-const window = 256
+const window = 1024
 
 const source = "/svc/bench"
 

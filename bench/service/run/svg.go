@@ -11,7 +11,7 @@ import (
 // line. It follows the viewer's choice of light or dark.
 func drawGoals(standings []standing) []byte {
 	const (
-		row, top, left, plot, right = 22, 46, 520, 300, 200
+		row, top, left, plot, right = 22, 58, 560, 300, 200
 		low, high                   = 0.25, 8.0 // shares of the goal at the edges
 	)
 	var out bytes.Buffer
@@ -22,14 +22,16 @@ func drawGoals(standings []standing) []byte {
 	}
 	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img" aria-label="Goals of the service and where they are">
 <style>
-svg { background: #ffffff; font: 13px sans-serif } text { fill: #24292f } .dim { fill: #57606a } .line { stroke: #24292f }
+svg { font: 13px sans-serif } .back { fill: #ffffff } text { fill: #24292f } .dim { fill: #57606a } .line { stroke: #24292f }
 .grid { stroke: #d0d7de } .yes { fill: #2da44e } .no { fill: #bf8700 } .whisker { stroke: #24292f; stroke-width: 1.5 }
 @media (prefers-color-scheme: dark) {
-svg { background: #0d1117 } text { fill: #e6edf3 } .dim { fill: #8b949e } .line { stroke: #e6edf3 }
+.back { fill: #0d1117 } text { fill: #e6edf3 } .dim { fill: #8b949e } .line { stroke: #e6edf3 }
 .grid { stroke: #30363d } .yes { fill: #3fb950 } .no { fill: #d29922 } .whisker { stroke: #e6edf3 } }
 </style>
+<rect class="back" width="100%%" height="100%%"/>
 `, width, height, width, height)
 	fmt.Fprintf(&out, `<text x="12" y="24" font-weight="bold">How far each goal is reached</text>`+"\n")
+	fmt.Fprintf(&out, `<text class="dim" x="12" y="42">1 is the goal, further right is better; the thin line is the range over the rounds</text>`+"\n")
 	bottom := top + row*len(standings)
 	for _, tick := range []float64{0.25, 0.5, 1, 2, 4, 8} {
 		class := "grid"
@@ -39,7 +41,6 @@ svg { background: #0d1117 } text { fill: #e6edf3 } .dim { fill: #8b949e } .line 
 		fmt.Fprintf(&out, `<line class="%s" x1="%.1f" y1="%d" x2="%.1f" y2="%d"/>`+"\n", class, at(tick), top-6, at(tick), bottom)
 		fmt.Fprintf(&out, `<text class="dim" x="%.1f" y="%d" text-anchor="middle">%g</text>`+"\n", at(tick), bottom+16, tick)
 	}
-	fmt.Fprintf(&out, `<text class="dim" x="%d" y="%d">share of the goal; further right is better</text>`+"\n", left+plot+12, bottom+16)
 	for i, s := range standings {
 		y := top + row*i
 		fmt.Fprintf(&out, `<text x="12" y="%d">%s</text>`+"\n", y+14, html.EscapeString(s.text))

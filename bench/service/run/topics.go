@@ -6,13 +6,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/svcgen/svcgen/templates/service/internal/gen/event"
+	"github.com/svcgen/svcgen/templates/service/internal/gen/outbox"
+	"github.com/svcgen/svcgen/test/rig"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/svcgen/svcgen/templates/service/internal/gen/event"
-	"github.com/svcgen/svcgen/templates/service/internal/gen/outbox"
 	emitted "github.com/svcgen/svcgen/templates/service/variant/kafka"
-	"github.com/svcgen/svcgen/test/rig"
 )
 
 const partitions = 6

@@ -117,8 +117,7 @@ func (s *stage) eachFileWhole(t *testing.T, dir, what string) {
 	t.Helper()
 	now := read(t, dir).users()
 	for name, f := range now {
-		old, new := s.old[name], s.new[name]
-		if !f.same(old) && !f.same(new) {
+		if !f.same(s.old[name]) && !f.same(s.new[name]) {
 			t.Errorf("%s: %s is neither the old nor the new: %s", what, name, f)
 		}
 	}
@@ -155,9 +154,9 @@ func (s *stage) finishEdited(t *testing.T, dir, what string) {
 		}
 	}
 	for name := range done {
-		_, old := s.old[name]
-		_, new := s.new[name]
-		if !old && !new && !strings.HasPrefix(name, "orders/.svcgen/base/") && !strings.HasSuffix(name, ".svcgen-new") {
+		_, before := s.old[name]
+		_, after := s.new[name]
+		if !before && !after && !strings.HasPrefix(name, "orders/.svcgen/base/") && !strings.HasSuffix(name, ".svcgen-new") {
 			t.Errorf("%s, edited, then run again: %s is left behind", what, name)
 		}
 	}

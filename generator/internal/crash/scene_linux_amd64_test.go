@@ -274,7 +274,7 @@ func scratch(t *testing.T) string {
 			parent = os.TempDir()
 		}
 	}
-	dir, err := os.MkdirTemp(parent, "svcgen-crash")
+	dir, err := os.MkdirTemp(parent, "svcgen-crash") //nolint:usetesting // TempDir is on the disk
 	if err != nil {
 		t.Fatal(err)
 	}

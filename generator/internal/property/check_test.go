@@ -56,7 +56,11 @@ func newChecker(t *testing.T) *checker {
 	}
 	c := &checker{export: map[string]string{}}
 	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
-		var pkg struct{ ImportPath, Export, ForTest string }
+		var pkg struct {
+			ImportPath string `json:"ImportPath"`
+			Export     string `json:"Export"`
+			ForTest    string `json:"ForTest"`
+		}
 		err := dec.Decode(&pkg)
 		if errors.Is(err, io.EOF) {
 			break
@@ -131,7 +135,7 @@ func (r *resolver) load(path string, tests bool) (*found, error) {
 		return nil, err
 	}
 	hash := sha256.New()
-	fmt.Fprintln(hash, path, tests)
+	_, _ = fmt.Fprintln(hash, path, tests) // a hash takes everything
 	var names []string
 	var texts [][]byte
 	for _, e := range entries {
@@ -148,7 +152,7 @@ func (r *resolver) load(path string, tests bool) (*found, error) {
 		if err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(hash, "%s %d\n%s", e.Name(), len(text), text)
+		_, _ = fmt.Fprintf(hash, "%s %d\n%s", e.Name(), len(text), text)
 		names, texts = append(names, e.Name()), append(texts, text)
 	}
 	content := [sha256.Size]byte(hash.Sum(nil))

@@ -38,7 +38,7 @@ func TestRegen(t *testing.T) {
 	}
 	first, until := *seed, time.Now().Add(*soak)
 	if *soak > 0 && first == 1 {
-		first = uint64(time.Now().UnixNano()) //nolint:gosec // any number will do
+		first = uint64(time.Now().UnixNano())
 	}
 	t.Logf("seeds from %d", first)
 	checker := newChecker(t)
@@ -174,7 +174,7 @@ func scratch(t *testing.T) string {
 	if info, err := os.Stat(parent); err != nil || !info.IsDir() {
 		parent = os.TempDir()
 	}
-	dir, err := os.MkdirTemp(parent, "svcgen-property")
+	dir, err := os.MkdirTemp(parent, "svcgen-property") //nolint:usetesting // TempDir is on the disk
 	if err != nil {
 		t.Fatal(err)
 	}

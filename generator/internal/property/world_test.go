@@ -42,7 +42,6 @@ type method struct {
 	in, out   *message
 	inStream  bool
 	outStream bool
-	comment   string
 }
 
 func (w *world) name(stem string) string {

@@ -6,7 +6,6 @@ package broker
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -26,7 +25,7 @@ type Config struct {
 	TLSCert      string `env:"RABBITMQ_TLS_CERT" help:"rabbitmq: PEM file of the client's certificate"`
 	TLSKey       string `env:"RABBITMQ_TLS_KEY" help:"rabbitmq: PEM file of the client's private key"`
 
-	Window    int           `env:"RABBITMQ_WINDOW" envDefault:"256" help:"rabbitmq: messages sent and not yet confirmed"`
+	Window    int           `env:"RABBITMQ_WINDOW" envDefault:"1024" help:"rabbitmq: messages sent and not yet confirmed"`
 	Timeout   time.Duration `env:"RABBITMQ_TIMEOUT" envDefault:"10s" help:"rabbitmq: for connecting, for a write, and for a confirm"`
 	Heartbeat time.Duration `env:"RABBITMQ_HEARTBEAT" envDefault:"10s" help:"rabbitmq: a server silent for three of them is gone"`
 	Declare   bool          `env:"RABBITMQ_DECLARE" envDefault:"true" help:"rabbitmq: create missing exchanges and queues"`
@@ -69,13 +68,6 @@ func (c Config) Check(bad func(key, problem string)) {
 	case u.Scheme == "amqp" && (c.TLSCA != "" || c.TLSCert != ""):
 		bad("RABBITMQ_URL", "must begin with amqps:// where RABBITMQ_TLS_CA or RABBITMQ_TLS_CERT is set")
 	}
-}
-
-// problems is what Check reports, as an error.
-func (c Config) problems() error {
-	var errs []error
-	c.Check(func(key, problem string) { errs = append(errs, fmt.Errorf("%s: %s", key, problem)) })
-	return errors.Join(errs...)
 }
 
 // credentials returns what to log in with. User and password each come from the URL where they are not set beside it.

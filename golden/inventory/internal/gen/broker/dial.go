@@ -12,6 +12,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/acme/inventory/internal/gen/outbox"
 )
 
 // dialer makes connections as Config says.
@@ -21,7 +23,7 @@ type dialer struct {
 }
 
 func newDialer(cfg Config, name string) (dialer, error) {
-	if err := cfg.problems(); err != nil {
+	if err := outbox.Problems(cfg); err != nil {
 		return dialer{}, err
 	}
 	if _, _, err := cfg.credentials(); err != nil {

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+
+	"github.com/acme/inventory/internal/gen/outbox"
 )
 
 // Config says where the database is and how much of it this process may use.
@@ -79,10 +81,8 @@ func (c Config) parse() (*mysql.Config, error) {
 
 // options is c in the driver's terms.
 func (c Config) options() (*mysql.Config, error) {
-	var errs []error
-	c.Check(func(key, problem string) { errs = append(errs, fmt.Errorf("%s: %s", key, problem)) })
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
+	if err := outbox.Problems(c); err != nil {
+		return nil, err
 	}
 	m, err := c.parse()
 	if err != nil {

@@ -163,6 +163,7 @@ func (s *Service) makeParts(ctx context.Context, deps DepsFunc) error {
 	if s.grpc, err = rpc.New(s.cfg.GRPC, opts); err != nil {
 		return err
 	}
+	s.opened("gRPC server", func(context.Context) error { s.grpc.Close(); return nil })
 	register(s.grpc, d)
 	s.grpc.SetServing(false)
 	s.consumers = consumers(d)

@@ -16,6 +16,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/acme/orders/internal/gen/outbox"
 )
 
 // Config says where the database is and how much of it this process may use.
@@ -106,8 +108,7 @@ func (c Config) relay() (*pgxpool.Config, error) {
 func (c Config) base() (*pgxpool.Config, error) {
 	p, err := c.parse()
 	if err != nil {
-		c.Check(func(key, problem string) { err = fmt.Errorf("%s: %s", key, problem) }) // in place of one that quotes
-		return nil, err
+		return nil, outbox.Problems(c) // in place of one that quotes
 	}
 	p.ConnConfig.ConnectTimeout = c.ConnectTimeout
 	// A cancelled request cancels its statement and keeps the connection; the default would close it, and a

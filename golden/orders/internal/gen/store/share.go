@@ -60,17 +60,16 @@ func (w work) sharable() bool {
 }
 
 func (s *sharer) do(ctx context.Context, w work) error {
-	me := &share{work: w, ctx: ctx, done: make(chan error, 1)}
 	s.mu.Lock()
-	s.waiting = append(s.waiting, me)
-	start := s.running < shareBatches
-	if start {
+	if s.running < shareBatches { // then nobody waits
 		s.running++
+		s.mu.Unlock()
+		defer s.handOver()
+		return s.db.alone(ctx, w)
 	}
+	me := &share{work: w, ctx: ctx, done: make(chan error, 1)}
+	s.waiting = append(s.waiting, me)
 	s.mu.Unlock()
-	if start {
-		go s.run()
-	}
 	var err error
 	select {
 	case err = <-me.done:
@@ -84,6 +83,17 @@ func (s *sharer) do(ctx context.Context, w work) error {
 		return s.db.alone(ctx, w)
 	}
 	return err
+}
+
+// handOver goes on with those who came meanwhile.
+func (s *sharer) handOver() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.waiting) > 0 {
+		go s.run()
+		return
+	}
+	s.running--
 }
 
 // leave takes me out of those that wait; false when it is under way.

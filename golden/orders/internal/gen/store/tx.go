@@ -98,12 +98,7 @@ func (db *DB) once(ctx context.Context, fn func(context.Context, *Tx) error) err
 	if err != nil {
 		return err
 	}
-	released := false
-	defer func() {
-		if !released {
-			conn.Release() // a connection that is not back to idle is closed by it
-		}
-	}()
+	defer conn.Release() // a connection that is not back to idle is closed by it
 
 	begun := &lazyTx{ctx: ctx, conn: conn.Conn()}
 	tx := &Tx{Tx: begun, lazy: begun, ctx: ctx}
@@ -122,16 +117,15 @@ func (db *DB) once(ctx context.Context, fn func(context.Context, *Tx) error) err
 	}
 	tx.ended = true
 	if w := (work{begun.queued, tx.msgs}); db.share != nil && begun.tx == nil && w.sharable() {
-		conn.Release()
-		released, done = true, true // nothing was begun
+		conn.Release() // nothing was begun on it
 		err = db.share.do(ctx, w)
 	} else {
 		err = begun.finish(ctx, tx.msgs)
-		done = err == nil
 	}
 	if err != nil {
 		return err
 	}
+	done = true
 	if len(tx.msgs) > 0 {
 		db.Committed()
 	}

@@ -15,7 +15,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
@@ -52,6 +54,7 @@ type Server struct {
 	certs  *certificates // nil without TLS
 
 	serving sync.Once
+	down    atomic.Bool
 }
 
 // New makes a server. With TLS files set it reads them, and fails when they cannot be used.
@@ -69,6 +72,9 @@ func New(cfg Config, opts Options) (*Server, error) {
 		grpc.MaxSendMsgSize(cfg.MaxSendBytes),
 		grpc.MaxHeaderListSize(maxHeaderListBytes),
 		grpc.ConnectionTimeout(connectionTimeout),
+		// Goroutines that are used again: a fresh one grows its stack through the whole chain, at every call. When all
+		// are busy a call gets a fresh one.
+		grpc.NumStreamWorkers(uint32(streamWorkers * runtime.GOMAXPROCS(0))),
 		grpc.WaitForHandlers(true), // Stop returns when no handler uses the database any more
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			Time:                  keepaliveTime,
@@ -149,6 +155,7 @@ func (s *Server) Drain() { s.health.Shutdown() }
 // cancelled. Health watchers do not count as calls that run; they end at once. It reports whether every call
 // finished by itself.
 func (s *Server) Shutdown(ctx context.Context) bool {
+	s.down.Store(true)
 	s.health.Shutdown()
 	s.chain.endWatches()
 	done := make(chan struct{})
@@ -169,6 +176,13 @@ func (s *Server) Shutdown(ctx context.Context) bool {
 		s.log.Error("a handler ignores its cancelled context")
 	}
 	return false
+}
+
+// Close ends what New has started, of a server that never served. After Shutdown it does nothing.
+func (s *Server) Close() {
+	if !s.down.Swap(true) {
+		s.Stop()
+	}
 }
 
 // stopLimit is how long a handler may take to notice that its context was cancelled.

@@ -39,13 +39,6 @@ func (c Config) Check(bad func(key, problem string)) {
 	event.CheckRetry(c.RetryMin, c.RetryMax, bad)
 }
 
-// problems is what Check reports, as an error.
-func (c Config) problems() error {
-	var errs []error
-	c.Check(func(key, problem string) { errs = append(errs, fmt.Errorf("%s: %s", key, problem)) })
-	return errors.Join(errs...)
-}
-
 // Recent is how many messages are kept for Watch, and per topic for groups that subscribe late.
 const Recent = 1000
 
@@ -79,7 +72,7 @@ var _ outbox.Publisher = (*Broker)(nil)
 
 // Open returns a broker for the service called source.
 func Open(_ context.Context, cfg Config, source string, log *slog.Logger) (*Broker, error) {
-	if err := cfg.problems(); err != nil {
+	if err := outbox.Problems(cfg); err != nil {
 		return nil, fmt.Errorf("open broker: %w", err)
 	}
 	return &Broker{cfg: cfg, source: source, log: log, closed: make(chan struct{}),

@@ -17,8 +17,8 @@ const (
 
 // Config tunes the relay. The defaults suit most services; a zero field takes its default.
 type Config struct {
-	Batch       int           `env:"RELAY_BATCH" envDefault:"500" help:"relay: rows a fetch asks for"`
-	Held        int           `env:"RELAY_HELD" envDefault:"4000" help:"relay: rows in memory, all lanes together"`
+	Batch       int           `env:"RELAY_BATCH" envDefault:"1000" help:"relay: rows a fetch asks for"`
+	Held        int           `env:"RELAY_HELD" envDefault:"8000" help:"relay: rows in memory, all lanes together"`
 	HeldBytes   int           `env:"RELAY_HELD_BYTES" envDefault:"33554432" help:"relay: their payload"`
 	Lanes       int           `env:"RELAY_LANES" envDefault:"2" help:"relay: loops that share the shards"`
 	LeaseTTL    time.Duration `env:"RELAY_LEASE_TTL" envDefault:"15s" help:"relay: how long a shard stays with a relay that has gone silent"`
@@ -61,10 +61,12 @@ func (c Config) Check(bad func(key, problem string)) {
 	}
 }
 
-// problems is what Check reports, as an error.
-func (c Config) problems() error {
+// Problems is what a part's Check reports, as one error, for who was not given the part by package config.
+func Problems(part interface {
+	Check(bad func(key, problem string))
+}) error {
 	var errs []error
-	c.Check(func(key, problem string) { errs = append(errs, fmt.Errorf("%s: %s", key, problem)) })
+	part.Check(func(key, problem string) { errs = append(errs, fmt.Errorf("%s: %s", key, problem)) })
 	return errors.Join(errs...)
 }
 
@@ -80,8 +82,8 @@ func (c Config) withDefaults() Config {
 			*v = d
 		}
 	}
-	def(&c.Batch, 500)
-	def(&c.Held, 4000)
+	def(&c.Batch, 1000)
+	def(&c.Held, 8000)
 	def(&c.HeldBytes, 32<<20)
 	def(&c.Lanes, 2)
 	def(&c.MaxAttempts, 3)

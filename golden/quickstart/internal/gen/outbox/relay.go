@@ -36,7 +36,7 @@ type Relay struct {
 
 // NewRelay returns a relay that does nothing until Run. Its counters go to meter.
 func NewRelay(q Queue, p Publisher, cfg Config, log *slog.Logger, meter metric.Meter) (*Relay, error) {
-	if err := cfg.problems(); err != nil {
+	if err := Problems(cfg); err != nil {
 		return nil, fmt.Errorf("new relay: %w", err)
 	}
 	cfg = cfg.withDefaults()

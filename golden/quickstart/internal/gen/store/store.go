@@ -30,6 +30,8 @@ import (
 	"time"
 
 	"modernc.org/sqlite"
+
+	"github.com/acme/orders/internal/gen/outbox"
 )
 
 // Config says where the database is.
@@ -64,10 +66,8 @@ type DB struct {
 
 // Open prepares the database of cfg. It connects at first use, so a wrong file name is found by Ping or Migrate.
 func Open(_ context.Context, cfg Config, log *slog.Logger) (*DB, error) {
-	var err error
-	cfg.Check(func(key, problem string) { err = fmt.Errorf("open database: %s: %s", key, problem) })
-	if err != nil {
-		return nil, err
+	if err := outbox.Problems(cfg); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
 	}
 	name := cfg.file()
 	busy := fmt.Sprintf("busy_timeout(%d)", cfg.Busy.Milliseconds())

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"testing"
 
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -15,15 +14,15 @@ func TestMethodsOfNamesakes(t *testing.T) {
 	var id Identity
 	for _, pkg := range []string{"", "namesake.v1", "namesake.v2"} {
 		file := &descriptorpb.FileDescriptorProto{
-			Name:        proto.String("namesake" + pkg + ".proto"),
-			MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("Namesake" + string('A'+rune(len(id.Services))))}},
+			Name:        new("namesake" + pkg + ".proto"),
+			MessageType: []*descriptorpb.DescriptorProto{{Name: new("Namesake" + string('A'+rune(len(id.Services))))}},
 		}
 		message := "." + file.GetMessageType()[0].GetName()
 		if pkg != "" {
-			file.Package, message = proto.String(pkg), "."+pkg+message
+			file.Package, message = new(pkg), "."+pkg+message
 		}
-		file.Service = []*descriptorpb.ServiceDescriptorProto{{Name: proto.String("Namesake"), Method: []*descriptorpb.MethodDescriptorProto{
-			{Name: proto.String("Do"), InputType: &message, OutputType: &message},
+		file.Service = []*descriptorpb.ServiceDescriptorProto{{Name: new("Namesake"), Method: []*descriptorpb.MethodDescriptorProto{
+			{Name: new("Do"), InputType: &message, OutputType: &message},
 		}}}
 		fd, err := protodesc.NewFile(file, protoregistry.GlobalFiles)
 		if err != nil {

@@ -255,8 +255,8 @@ func TestMemoryIsBounded(t *testing.T) {
 }
 
 func TestConfig(t *testing.T) {
-	if cfg := (Config{}).withDefaults(); cfg.problems() != nil || cfg.Batch != 500 || cfg.OnDead != BlockKey {
-		t.Errorf("zero config: %+v, %v", cfg, cfg.problems())
+	if cfg := (Config{}).withDefaults(); Problems(cfg) != nil || cfg.Batch != 500 || cfg.OnDead != BlockKey {
+		t.Errorf("zero config: %+v, %v", cfg, Problems(cfg))
 	}
 	tags, err := env.ParseAsWithOptions[Config](env.Options{Environment: map[string]string{}})
 	if want := (Config{}).withDefaults(); err != nil || tags != want {

@@ -30,6 +30,7 @@ const (
 	maxConcurrentStreams = 250      // on one connection
 	maxHeaderListBytes   = 16 << 10 // of a request's metadata
 	maxConnections       = 5000
+	streamWorkers        = 16               // for each CPU
 	connectionTimeout    = 10 * time.Second // to finish the handshakes
 
 	keepaliveTime    = 2 * time.Minute

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -18,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 
 	"github.com/svcgen/svcgen/templates/service/internal/gen/event"
+	"github.com/svcgen/svcgen/templates/service/internal/gen/outbox"
 )
 
 // Config says where Kafka is and how to use it.
@@ -80,16 +80,9 @@ func (c Config) Check(bad func(key, problem string)) {
 	}
 }
 
-// problems is what Check reports, as an error.
-func (c Config) problems() error {
-	var errs []error
-	c.Check(func(key, problem string) { errs = append(errs, fmt.Errorf("%s: %s", key, problem)) })
-	return errors.Join(errs...)
-}
-
 // options are what every client of the service has in common.
 func (c Config) options(name string, log *slog.Logger) ([]kgo.Opt, error) {
-	if err := c.problems(); err != nil {
+	if err := outbox.Problems(c); err != nil {
 		return nil, err
 	}
 	opts := []kgo.Opt{

@@ -103,7 +103,7 @@ func (b badDay) Value() (driver.Value, error) {
 	return nil, errors.New("no day")
 }
 
-// One that fails fails alone, with its own error, and leaves nothing.
+// The one at fault fails alone, with its own error, and leaves nothing.
 func TestShareWithOneThatFails(t *testing.T) {
 	for name, bad := range map[string]struct {
 		sql  string

@@ -6,8 +6,9 @@
 // outbox), which sees the table through Queue.
 //
 // A transaction costs one round trip more than the statements in it: BEGIN travels with the first statement,
-// the outbox rows with COMMIT. Nothing in it notifies, triggers or takes an advisory lock: a NOTIFY would
-// serialise all commits of the database.
+// the outbox rows with COMMIT. What is queued costs none (Tx.Queue), and calls that only queue may share commits
+// (share.go). Nothing in it notifies, triggers or takes an advisory lock: a NOTIFY would serialise all commits of the
+// database.
 package store
 
 import (

@@ -344,11 +344,11 @@ func TestQueue(t *testing.T) {
 			t.Fatalf("%v, %d rows", err, count(t, db))
 		}
 	})
-	for name, bad := range map[string][]any{
-		"does not parse": {`SELEC`}, "fails": {`SELECT 1 / 0`}, "cannot be encoded": {`SELECT $1::int`, make(chan int)},
+	for name, bad := range map[string]statement{
+		"does not parse": {sql: `SELEC`}, "fails": {sql: `SELECT 1 / 0`}, "cannot be encoded": {`SELECT $1::int`, []any{make(chan int)}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			queue := func(tx *Tx) { tx.Queue(bad[0].(string), bad[1:]...) }
+			queue := func(tx *Tx) { tx.Queue(bad.sql, bad.args...) }
 			for when, fn := range map[string]func(tx *Tx) error{
 				"alone": func(tx *Tx) error { queue(tx); return nil },
 				"with an event": func(tx *Tx) error {

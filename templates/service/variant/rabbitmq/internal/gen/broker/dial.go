@@ -9,6 +9,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/svcgen/svcgen/templates/service/internal/gen/outbox"
 )
 
 // dialer makes connections as Config says.
@@ -18,7 +20,7 @@ type dialer struct {
 }
 
 func newDialer(cfg Config, name string) (dialer, error) {
-	if err := cfg.problems(); err != nil {
+	if err := outbox.Problems(cfg); err != nil {
 		return dialer{}, err
 	}
 	if _, _, err := cfg.credentials(); err != nil {

@@ -9,7 +9,7 @@ import (
 // where it is; when there is much, because there are thousands of methods, it collects as usual.
 const (
 	growth     = 400       // per cent by which the memory grows before it is looked through
-	muchMemory = 256 << 20 // bytes, beyond which it grows only as far as it must
+	muchMemory = 400 << 20 // bytes, beyond which it grows only as far as it must
 )
 
 // collect sets the garbage collector, unless the environment does.
