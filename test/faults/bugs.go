@@ -259,10 +259,3 @@ var trustMemory = []subject.Patch{{
 	Old:  "\treturn conn.PgConn().CustomData()[notDurable] != nil\n",
 	New:  "\treturn false\n",
 }}
-
-// trustInnoDB publishes what InnoDB shows, before it is on disk.
-var trustInnoDB = []subject.Patch{{
-	File: storeDir + "queue.go",
-	Old:  "\tif len(out) > 0 {\n\t\tif err := q.exec(ctx, heartbeat, p.Owner); err != nil {\n",
-	New:  "\tif false {\n\t\tif err := q.exec(ctx, heartbeat, p.Owner); err != nil {\n",
-}}

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"sync"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -77,7 +74,6 @@ func Museum() []Exhibit {
 		{"buffer-kept-on-retry", conflicts, keepBuffer, history.OneEvent, ""},
 		{"unknown-is-failure", unanswered, unknownFails, history.Truth, ""},
 		{"publish-before-disk", forgetful, trustMemory, history.NoGhost, ""},
-		{"publish-before-disk-mysql", killed, trustInnoDB, history.NoGhost, ""},
 	}
 }
 
@@ -119,8 +115,6 @@ var (
 	unanswered = Fault{Name: "commit-lost", Stack: pgRabbit, Patience: patience, Expect: gate(history.BiteUnknown), Inflict: loseAnswers}
 
 	forgetful = Fault{Name: "commit-not-on-disk", Stack: pgRabbit, Patience: patience, Expect: gate(history.BiteFailed), Inflict: forgetCommits}
-
-	killed = Fault{Name: "mysql-killed", Stack: mysqlRabbit, Patience: patience, Expect: gate(history.BiteFailed), Inflict: killOften}
 )
 
 // within bounds the time from an event's acknowledgement to its arrival.
@@ -344,59 +338,5 @@ func forgetCommits(ctx context.Context, s *Scene) error {
 	if err := s.Succeed(ctx, 200); err != nil {
 		return err
 	}
-	return killServer(ctx, s)
-}
-
-// killServer gives callers the time to notice.
-var killServer = kill(500*time.Millisecond, theDatabase)
-
-// killOften kills the database again and again while its disk is busy: what is visible and on no disk is so for as long
-// as a flush takes.
-func killOften(ctx context.Context, s *Scene) (err error) {
-	calm := busyDisk(s.DB.server.Dir())
-	defer func() { err = errors.Join(err, calm()) }()
-	for range 5 {
-		if err := s.Succeed(ctx, 100); err != nil {
-			return err
-		}
-		if err := killServer(ctx, s); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// busyDisk keeps flushing files in dir until it is told to stop.
-func busyDisk(dir string) (calm func() error) {
-	var flushing sync.WaitGroup
-	var errs errorList
-	done := make(chan struct{})
-	for n := range 4 {
-		flushing.Go(func() { errs.add(flush(filepath.Join(dir, fmt.Sprintf("busy%d", n)), done)) })
-	}
-	return func() error {
-		close(done)
-		flushing.Wait()
-		return errs.err()
-	}
-}
-
-// flush writes the file and flushes it again and again.
-func flush(path string, done <-chan struct{}) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	block := make([]byte, 4<<20)
-	for err == nil {
-		select {
-		case <-done:
-			return f.Close()
-		default:
-		}
-		if _, err = f.WriteAt(block, 0); err == nil {
-			err = f.Sync()
-		}
-	}
-	return errors.Join(err, f.Close())
+	return kill(500*time.Millisecond, theDatabase)(ctx, s) // long enough for callers to notice
 }
