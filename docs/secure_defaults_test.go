@@ -80,7 +80,7 @@ var safeguards = []struct {
 		{"RabbitMQ queues", "quorum, no delivery limit beyond which a message is dropped, acknowledged after the handler", "payments/" + gen + "broker/topology.go", "x-delivery-limit", onRabbit + "subscribe_test.go", "TestUnfinishedComesAgain"},
 		{"TLS and passwords", "certificates verified; passwords from files, read at every connect", "payments/" + gen + "broker/config.go", "RABBITMQ_PASSWORD_FILE", onRabbit + "tls_test.go", "TestTLS"},
 		{"refused events", "three attempts, then set aside; their key waits", "orders/" + gen + "outbox/config.go", "RELAY_ON_DEAD", emitted, secure},
-		{"memory of the relay", "4,000 rows and 32 MiB", "orders/" + gen + "outbox/config.go", "RELAY_HELD_BYTES", gen + "outbox/cases_test.go", "TestConfig"},
+		{"memory of the relay", "8,000 rows and 32 MiB", "orders/" + gen + "outbox/config.go", "RELAY_HELD_BYTES", gen + "outbox/cases_test.go", "TestConfig"},
 	}},
 	{"What is told to whom", []safeguard{
 		{"errors", "clients get a code and a public text", "orders/" + gen + "rpc/errors.go", "func (c *chain) translate", gen + "rpc/chain_test.go", "TestErrors"},
