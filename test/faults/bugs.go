@@ -103,15 +103,12 @@ SELECT shard,`,
 var rememberID = []subject.Patch{
 	{
 		File: storeDir + "floor.go",
-		Old: `	to := f.decided.row
+		Old: `	to := r.decided.row
+	if xmin >= f.decided.xid { // else it was decided by a later page, while this one was under way
+		to = f.decided.row
+	}
 	if full && len(rows) > 0 {
 		to = min(to, rows[len(rows)-1].Row)
-	}
-	if len(rows) > 0 {
-		to = min(to, rows[0].Row-1)
-	}
-	for _, id := range r.page.Held {
-		to = min(to, id-1)
 	}
 `,
 		New: `	to := r.start

@@ -57,6 +57,7 @@ type table struct {
 	rows    []Record // by Row
 	dead    map[int64]Record
 	blocked map[Key]int64
+	epoch   int64       // of all shards
 	seen    map[Key]int // rows ever committed
 	shards  int
 }
@@ -105,6 +106,7 @@ func (q *table) requeue(row int64) {
 	delete(q.dead, row)
 	delete(q.blocked, Key{rec.Topic, rec.Key})
 	rec.Attempts = 0
+	q.epoch++
 	q.rows = append(q.rows, rec)
 	slices.SortFunc(q.rows, func(a, b Record) int { return cmp.Compare(a.Row, b.Row) })
 }
@@ -115,6 +117,11 @@ type client struct {
 	d       *dice
 	f       faults
 	crashed chan struct{}
+	marks   map[Lease]int64 // how far each has been read; what is below comes back only when asked for
+}
+
+func newClient(t *table, d *dice, f faults) *client {
+	return &client{table: t, d: d, f: f, crashed: make(chan struct{}), marks: make(map[Lease]int64)}
 }
 
 var errFault = errors.New("injected fault")
@@ -136,9 +143,11 @@ func (c *client) Lease(ctx context.Context, _ string, ttl time.Duration) ([]Leas
 	if err := c.call(ctx); err != nil {
 		return nil, err
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	var out []Lease
 	for i := range c.shards {
-		out = append(out, Lease{Shard: int16(i), Epoch: 1, Until: time.Now().Add(ttl)})
+		out = append(out, Lease{Shard: int16(i), Epoch: c.epoch, Until: time.Now().Add(ttl)})
 	}
 	return out, nil
 }
@@ -148,22 +157,33 @@ func (c *client) Release(context.Context, string, []Lease) error { return nil }
 func (c *client) Fetch(ctx context.Context, p Page) ([]Record, error) {
 	c.d.sleep(c.f.dbDelay)
 	out := c.read(p)
-	return out, c.call(ctx) // what was read is old when it arrives
+	if err := c.call(ctx); err != nil { // what was read is old when it arrives
+		return nil, err
+	}
+	c.mark(p, out)
+	return out, nil
 }
 
 func (c *client) read(p Page) []Record {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.fetches++
-	mine := make(map[int16]bool)
+	mine := make(map[int16]Lease)
 	for _, l := range p.Leases {
-		mine[l.Shard] = true
+		l.Until = time.Time{}
+		if l.Epoch == c.epoch {
+			mine[l.Shard] = l
+		}
+		if p.Again > 0 {
+			c.marks[l] = min(c.marks[l], p.Again-1)
+		}
 	}
 	var out []Record
 	size := 0
 	for _, r := range c.rows {
 		key := Key{r.Topic, r.Key}
-		if _, blocked := c.blocked[key]; blocked || !mine[r.Shard] || slices.Contains(p.Held, r.Row) ||
+		l, leased := mine[r.Shard]
+		if _, blocked := c.blocked[key]; blocked || !leased || r.Row <= c.marks[l] || slices.Contains(p.Held, r.Row) ||
 			slices.Contains(p.Topics, r.Topic) || slices.Contains(p.Keys, key) {
 			continue
 		}
@@ -175,6 +195,19 @@ func (c *client) read(p Page) []Record {
 		}
 	}
 	return out
+}
+
+// mark notes that recs are in the relay's hands.
+func (c *client) mark(p Page, recs []Record) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(p.Topics)+len(p.Keys) > 0 || len(recs) == 0 {
+		return
+	}
+	for _, l := range p.Leases {
+		l.Until = time.Time{}
+		c.marks[l] = max(c.marks[l], recs[len(recs)-1].Row)
+	}
 }
 
 func (c *client) Delete(ctx context.Context, rows []int64) error {
@@ -235,7 +268,7 @@ func newWorld(t *testing.T, seed uint64, shards int) *world {
 // good order.
 func (w *world) relay(f faults, pipeline bool) (r *Relay, l *link, stop, crash func()) {
 	w.t.Helper()
-	c := &client{table: w.table, d: w.d, f: f, crashed: make(chan struct{})}
+	c := newClient(w.table, w.d, f)
 	l = &link{sink: w.sink, d: w.d, f: f, pipeline: pipeline, wg: &w.wg, inflight: make(map[Key]int), pipe: make(chan func(), 10_000)}
 	r = newRelay(w.t, c, l, w.cfg)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -30,6 +30,7 @@ type lane struct {
 
 	leases map[int16]Lease
 	held   map[int64]bool // rows in memory: waiting, in flight, or accepted and not yet deleted
+	forgot int64          // the oldest row dropped from there, or not taken in, since the last fetch began; 0: none
 	size   int            // bytes of payload in memory
 	queues map[Key]*keyQueue
 	ready  []*keyQueue // may have something to send, in turn
@@ -40,7 +41,7 @@ type lane struct {
 	fetching  *fetching
 	fetchAt   time.Time
 	fetched   time.Time // when the last fetch began
-	again     bool      // something was committed while fetching
+	refetch   bool      // something was committed while fetching
 	idleFor   time.Duration
 	suspended bool // rows wait for a lease to be renewed
 
@@ -212,7 +213,7 @@ func (l *lane) read(n news, now time.Time) {
 // fetchSoon moves the next fetch forward to t.
 func (l *lane) fetchSoon(t time.Time) {
 	if l.fetching != nil {
-		l.again = true // its snapshot may be older than what we were woken for
+		l.refetch = true // its snapshot may be older than what we were woken for
 	} else if t.Before(l.fetchAt) {
 		l.fetchAt = t
 	}

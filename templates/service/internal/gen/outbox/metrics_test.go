@@ -57,7 +57,7 @@ func TestMetrics(t *testing.T) {
 		}
 		reader := sdk.NewManualReader()
 		provider := sdk.NewMeterProvider(sdk.WithReader(reader))
-		c := &client{table: w.table, d: w.d, f: quiet, crashed: make(chan struct{})}
+		c := newClient(w.table, w.d, quiet)
 		l := &link{sink: w.sink, d: w.d, f: quiet, wg: &w.wg, inflight: make(map[Key]int)}
 		r, err := NewRelay(c, l, w.cfg, slog.New(slog.DiscardHandler), provider.Meter("test"))
 		if err != nil {

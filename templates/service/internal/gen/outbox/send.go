@@ -145,6 +145,7 @@ func (l *lane) forget(q *keyQueue) {
 	b := l.breaker(q.key.Topic)
 	for _, it := range q.items {
 		delete(l.held, it.rec.Row)
+		l.again(it.rec.Row)
 		l.size -= it.size
 		b.rows--
 	}
@@ -153,6 +154,13 @@ func (l *lane) forget(q *keyQueue) {
 	}
 	q.gone = true
 	delete(l.queues, q.key)
+}
+
+// again notes that the next page must go back to row.
+func (l *lane) again(row int64) {
+	if l.forgot == 0 || row < l.forgot {
+		l.forgot = row
+	}
 }
 
 // leaveAlone forgets q, at once or when the last answer is in.

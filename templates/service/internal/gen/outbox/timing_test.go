@@ -72,7 +72,7 @@ func TestWakeAcrossProcesses(t *testing.T) {
 		b := &bell{}
 		var relays []*Relay
 		for _, idle := range []bool{true, false} {
-			c := &client{table: w.table, d: w.d, crashed: make(chan struct{})}
+			c := newClient(w.table, w.d, faults{})
 			l := &link{sink: w.sink, d: w.d, wg: &w.wg, inflight: make(map[Key]int)}
 			r := newRelay(t, ringing{c, b, idle}, l, w.cfg)
 			relays = append(relays, r)
@@ -122,7 +122,7 @@ func TestLeaseRunsOut(t *testing.T) {
 		for range 100 {
 			w.table.commit(key)
 		}
-		c := &client{table: w.table, d: w.d, f: quiet, crashed: make(chan struct{})}
+		c := newClient(w.table, w.d, quiet)
 		q := &leases{client: c}
 		l := &link{sink: w.sink, d: w.d, f: faults{delay: 2 * time.Second}, wg: &w.wg, inflight: make(map[Key]int)}
 		r := newRelay(t, q, l, w.cfg)

@@ -226,6 +226,7 @@ func (r *relay) incarnation(ctx context.Context, q Queue) error {
 	var leases []outbox.Lease
 	var renewed time.Time
 	var accepted []int64 // published and not yet deleted: the relay holds them
+	var again int64      // the oldest row of the last page that it does not hold
 	for ctx.Err() == nil {
 		if time.Since(renewed) > r.g.TTL/4 {
 			var err error
@@ -238,7 +239,7 @@ func (r *relay) incarnation(ctx context.Context, q Queue) error {
 			leases = nil
 			continue
 		}
-		page, err := q.Fetch(ctx, outbox.Page{Owner: owner, Leases: leases, Held: accepted, Limit: 1 + r.rnd.IntN(40)})
+		page, err := q.Fetch(ctx, outbox.Page{Owner: owner, Leases: leases, Held: accepted, Again: again, Limit: 1 + r.rnd.IntN(40)})
 		if err != nil {
 			return err
 		}
@@ -246,7 +247,8 @@ func (r *relay) incarnation(ctx context.Context, q Queue) error {
 			r.freezes++
 			wait(ctx, 2*r.g.TTL) // and goes on as a zombie
 		}
-		accepted = append(accepted, r.publish(page)...)
+		sent, left := r.publish(page)
+		accepted, again = append(accepted, sent...), left
 		if len(page) > 0 && r.rnd.Float64() < r.g.Crash {
 			r.crashes++
 			return nil
@@ -266,17 +268,21 @@ func (r *relay) incarnation(ctx context.Context, q Queue) error {
 }
 
 // publish sends the page; now and then the broker is out of reach for one row, and its key waits for the next page.
-func (r *relay) publish(page []outbox.Record) (accepted []int64) {
+// It returns the first such row.
+func (r *relay) publish(page []outbox.Record) (accepted []int64, again int64) {
 	waits := make(map[string]bool)
 	for _, rec := range page {
 		if waits[rec.Key] || r.rnd.IntN(20) == 0 {
 			waits[rec.Key] = true
+			if again == 0 {
+				again = rec.Row
+			}
 			continue
 		}
 		r.s.publish(rec)
 		accepted = append(accepted, rec.Row)
 	}
-	return accepted
+	return accepted, again
 }
 
 func wait(ctx context.Context, d time.Duration) {

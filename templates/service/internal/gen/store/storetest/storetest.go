@@ -7,6 +7,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -137,6 +138,7 @@ type reader struct {
 	q      Queue
 	owner  string
 	leases []outbox.Lease
+	given  []int64 // rows of the pages so far
 }
 
 const ttl = 30 * time.Second
@@ -158,10 +160,15 @@ func (r *reader) renew() {
 	r.leases = leases
 }
 
-// page returns what p asks for, with sensible defaults.
+// page returns what p asks for, with sensible defaults. What it is not to hold it has forgotten.
 func (r *reader) page(p outbox.Page) []outbox.Record {
 	r.t.Helper()
 	p.Owner, p.Leases = r.owner, r.leases
+	for _, row := range r.given {
+		if !slices.Contains(p.Held, row) && (p.Again == 0 || row < p.Again) {
+			p.Again = row
+		}
+	}
 	if p.Limit == 0 {
 		p.Limit = 10_000
 	}
@@ -172,6 +179,7 @@ func (r *reader) page(p outbox.Page) []outbox.Record {
 			r.t.Fatalf("row %d comes before row %d", recs[i-1].Row, recs[i].Row)
 		}
 	}
+	r.given = append(r.given, rowsOf(recs)...)
 	return recs
 }
 

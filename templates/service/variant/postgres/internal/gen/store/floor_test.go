@@ -260,13 +260,14 @@ func TestFloorLeftOut(t *testing.T) {
 		if err := q.Delete(t.Context(), []int64{1 << 40}); err != nil { // proposes
 			t.Fatal(err)
 		}
-		out.Owner, out.Leases, out.Limit = p.Owner, p.Leases, p.Limit
+		out.Owner, out.Leases, out.Again, out.Limit = p.Owner, p.Leases, p.Again, p.Limit
 		for range 3 {
 			if _, err := q.Fetch(t.Context(), out); err != nil {
 				t.Fatal(err)
 			}
 		}
 		rows, err := q.Fetch(t.Context(), p)
+		p.Again = 1
 		if err != nil || len(rows) != 10 {
 			t.Errorf("after a page without a %s: %d rows, %v; want 10", name, len(rows), err)
 		}

@@ -104,7 +104,13 @@ func queueFetch(b *pgx.Batch, p outbox.Page, start int64) {
 	for i, k := range p.Keys {
 		topics[i], keys[i] = k.Topic, k.Key
 	}
-	b.Queue(fetchRows, start, p.Owner, shards, epochs, notNil(p.Held), notNil(p.Topics), topics, keys, p.Limit)
+	held := make([]int64, 0, len(p.Held))
+	for _, row := range p.Held {
+		if row > start {
+			held = append(held, row)
+		}
+	}
+	b.Queue(fetchRows, start, p.Owner, shards, epochs, held, notNil(p.Topics), topics, keys, p.Limit)
 }
 
 // notNil keeps a list from becoming NULL, to which no comparison is true.
