@@ -113,7 +113,7 @@ func (l *lane) take(rec *Record, f *fetching, taken map[string]int, now time.Tim
 		return
 	}
 	if q == nil {
-		q = &keyQueue{key: key, shard: rec.Shard}
+		q = &keyQueue{key: key, shard: rec.Shard, breaker: b}
 		l.queues[key] = q
 	}
 	it := &item{rec: *rec, q: q, size: len(rec.Payload)}
