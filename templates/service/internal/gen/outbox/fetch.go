@@ -58,7 +58,7 @@ func (l *lane) fetch(ctx context.Context, now time.Time) {
 // afterFetch takes a page in and decides when to read the next.
 func (l *lane) afterFetch(p *page, now time.Time) {
 	f := l.fetching
-	l.fetching = nil
+	l.fetching, l.took = nil, now.Sub(l.fetched)
 	if p.err != nil {
 		l.setbacks++
 		l.r.failure("fetch", p.err)
@@ -83,7 +83,7 @@ func (l *lane) afterFetch(p *page, now time.Time) {
 		l.fetchAt = now // there is more
 	}
 	if l.refetch {
-		l.fetchSoon(l.fetched.Add(coalesce))
+		l.fetchWoken()
 	}
 	l.report(now)
 }
