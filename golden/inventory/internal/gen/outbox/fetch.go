@@ -23,7 +23,8 @@ func (l *lane) fetch(ctx context.Context, now time.Time) {
 	if l.fetching != nil || room == 0 || len(l.leases) == 0 || now.Before(l.fetchAt) {
 		return
 	}
-	p := Page{Owner: l.r.owner, Limit: room, Bytes: l.bytes - l.size}
+	p := Page{Owner: l.r.owner, Again: l.forgot, Limit: room, Bytes: l.bytes - l.size}
+	l.forgot = 0
 	f := &fetching{leases: make(map[int16]int64, len(l.leases)), stale: make(map[Key]bool), limit: room}
 	for _, s := range l.leases {
 		p.Leases = append(p.Leases, s)
@@ -48,7 +49,7 @@ func (l *lane) fetch(ctx context.Context, now time.Time) {
 			p.Keys = append(p.Keys, key)
 		}
 	}
-	l.fetching, l.again, l.fetched = f, false, now
+	l.fetching, l.refetch, l.fetched = f, false, now
 	l.ops.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, opTimeout)
 		defer cancel()
@@ -60,7 +61,7 @@ func (l *lane) fetch(ctx context.Context, now time.Time) {
 // afterFetch takes a page in and decides when to read the next.
 func (l *lane) afterFetch(p *page, now time.Time) {
 	f := l.fetching
-	l.fetching = nil
+	l.fetching, l.took = nil, now.Sub(l.fetched)
 	if p.err != nil {
 		l.setbacks++
 		l.r.failure("fetch", p.err)
@@ -84,8 +85,8 @@ func (l *lane) afterFetch(p *page, now time.Time) {
 	if len(p.recs) >= f.limit {
 		l.fetchAt = now // there is more
 	}
-	if l.again {
-		l.fetchSoon(l.fetched.Add(coalesce))
+	if l.refetch {
+		l.fetchWoken()
 	}
 	l.report(now)
 }
@@ -94,9 +95,13 @@ func (l *lane) afterFetch(p *page, now time.Time) {
 // Each reason to leave a row out holds for the rest of the page as well, so no row of the key behind it gets in.
 func (l *lane) take(rec *Record, f *fetching, taken map[string]int, now time.Time) {
 	key := Key{rec.Topic, rec.Key}
+	if l.held[rec.Row] {
+		return
+	}
 	cur, leased := l.leases[rec.Shard]
-	if !leased || cur.Epoch != f.leases[rec.Shard] || f.stale[key] || l.held[rec.Row] {
-		l.again = l.again || f.stale[key]
+	if !leased || cur.Epoch != f.leases[rec.Shard] || f.stale[key] {
+		l.refetch = l.refetch || f.stale[key]
+		l.again(rec.Row)
 		return
 	}
 	b := l.breaker(rec.Topic)
@@ -107,10 +112,11 @@ func (l *lane) take(rec *Record, f *fetching, taken map[string]int, now time.Tim
 		q.full = true
 	}
 	if full || !spare || q != nil && q.leave {
+		l.again(rec.Row)
 		return
 	}
 	if q == nil {
-		q = &keyQueue{key: key, shard: rec.Shard}
+		q = &keyQueue{key: key, shard: rec.Shard, breaker: b}
 		l.queues[key] = q
 	}
 	it := &item{rec: *rec, q: q, size: len(rec.Payload)}

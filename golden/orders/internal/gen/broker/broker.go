@@ -96,25 +96,29 @@ func (b *Broker) Publish(ctx context.Context, m *outbox.Message, done func(error
 		done(errClosed)
 		return
 	}
-	settled := func(err error) {
+	if err := b.hand(ctx, m, done); err != nil {
 		<-b.slots
 		done(err)
 	}
+}
+
+// hand gives m to the client, or says why not.
+func (b *Broker) hand(ctx context.Context, m *outbox.Message, done func(error)) error {
 	if err := b.topics.ensure(ctx, m.Topic); err != nil {
-		settled(err)
-		return
+		return err
 	}
 	b.closing.RLock()
 	defer b.closing.RUnlock()
 	if b.ctx.Err() != nil { // the client would take it and never answer
-		settled(errClosed)
-		return
+		return errClosed
 	}
 	// Not the caller's context: it would recall a record that is on its way.
 	b.client.Produce(context.Background(), record(m, b.source), func(r *kgo.Record, err error) {
 		b.topics.notice(r.Topic, err)
-		settled(outcome(err))
+		<-b.slots
+		done(outcome(err))
 	})
+	return nil
 }
 
 // Status is nil when the cluster answered lately and every subscription is up.

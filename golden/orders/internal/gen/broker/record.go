@@ -19,12 +19,22 @@ import (
 // the timeout could never be sent. That time is in the attribute "time".
 func record(m *outbox.Message, source string) *kgo.Record {
 	headers := event.Headers(m, source, event.Kafka)
+	size := len(m.Key)
+	for _, h := range headers {
+		size += len(h.Value)
+	}
+	all := make([]byte, 0, size) // one piece of memory for what the client wants as bytes
+	toBytes := func(s string) []byte {
+		from := len(all)
+		all = append(all, s...)
+		return all[from:len(all):len(all)]
+	}
 	r := &kgo.Record{Topic: m.Topic, Value: m.Payload, Headers: make([]kgo.RecordHeader, len(headers))}
 	if m.Key != "" {
-		r.Key = []byte(m.Key)
+		r.Key = toBytes(m.Key)
 	}
 	for i, h := range headers {
-		r.Headers[i] = kgo.RecordHeader{Key: h.Name, Value: []byte(h.Value)}
+		r.Headers[i] = kgo.RecordHeader{Key: h.Name, Value: toBytes(h.Value)}
 	}
 	return r
 }

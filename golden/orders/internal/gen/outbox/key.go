@@ -20,6 +20,7 @@ import (
 type keyQueue struct {
 	key       Key
 	shard     int16
+	breaker   *breaker // of the topic
 	items     []*item
 	sent      int         // items[:sent] are with the broker, or were and failed
 	inflight  int         // those without an answer

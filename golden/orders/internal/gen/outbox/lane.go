@@ -12,12 +12,13 @@ import (
 )
 
 const (
-	coalesce   = 2 * time.Millisecond // between fetches that wakes ask for; the first one is made at once
-	linger     = 2 * time.Millisecond // accepted rows wait this long for others before they are deleted
-	settleRows = 1000                 // rows of one delete
-	opTimeout  = 30 * time.Second     // of one database call
-	probeRows  = 16                   // rows of a tripped destination kept in memory
-	keyRows    = 64                   // rows of one key kept in memory, where they cannot be pipelined
+	coalesce   = time.Millisecond      // at least, between fetches that wakes ask for; the first one is made at once
+	busyShare  = 3                     // such fetches take no more than this part of the time: a third
+	linger     = 10 * time.Millisecond // accepted rows wait this long for others before they are deleted
+	settleRows = 1000                  // rows of one delete
+	opTimeout  = 30 * time.Second      // of one database call
+	probeRows  = 16                    // rows of a tripped destination kept in memory
+	keyRows    = 64                    // rows of one key kept in memory, where they cannot be pipelined
 )
 
 // lane publishes some of the relay's shards: one goroutine that owns all fields below inbox. Fetches and deletes run
@@ -33,6 +34,7 @@ type lane struct {
 
 	leases map[int16]Lease
 	held   map[int64]bool // rows in memory: waiting, in flight, or accepted and not yet deleted
+	forgot int64          // the oldest row dropped from there, or not taken in, since the last fetch began; 0: none
 	size   int            // bytes of payload in memory
 	queues map[Key]*keyQueue
 	ready  []*keyQueue // may have something to send, in turn
@@ -43,7 +45,8 @@ type lane struct {
 	fetching  *fetching
 	fetchAt   time.Time
 	fetched   time.Time // when the last fetch began
-	again     bool      // something was committed while fetching
+	took      time.Duration
+	refetch   bool // something was committed while fetching
 	idleFor   time.Duration
 	suspended bool // rows wait for a lease to be renewed
 
@@ -208,14 +211,19 @@ func (l *lane) read(n news, now time.Time) {
 		l.afterFetch(n.page, now)
 	}
 	if n.woken {
-		l.fetchSoon(l.fetched.Add(coalesce))
+		l.fetchWoken()
 	}
+}
+
+// fetchWoken asks for a fetch after rows were committed. The slower the database, the more commits one fetch is for.
+func (l *lane) fetchWoken() {
+	l.fetchSoon(l.fetched.Add(max(coalesce, busyShare*l.took)))
 }
 
 // fetchSoon moves the next fetch forward to t.
 func (l *lane) fetchSoon(t time.Time) {
 	if l.fetching != nil {
-		l.again = true // its snapshot may be older than what we were woken for
+		l.refetch = true // its snapshot may be older than what we were woken for
 	} else if t.Before(l.fetchAt) {
 		l.fetchAt = t
 	}

@@ -19,7 +19,7 @@ const tripAfter = 5
 // as a probe; its answer closes the breaker or opens it for longer. An outage never counts as an attempt of a row.
 type breaker struct {
 	topic    string
-	label    metric.MeasurementOption
+	label    []metric.RecordOption
 	tripped  bool
 	until    time.Time // when tripped: no probe before
 	trips    int       // in a row, for the length of the pause

@@ -99,8 +99,8 @@ func label(topic string) metric.MeasurementOption {
 	return metric.WithAttributeSet(attribute.NewSet(attribute.String("topic", topic)))
 }
 
-func (m *metrics) delivered(topic metric.MeasurementOption, lag time.Duration) {
-	m.lag.Record(context.Background(), max(lag, 0).Seconds(), topic)
+func (m *metrics) delivered(topic []metric.RecordOption, lag time.Duration) {
+	m.lag.Record(context.Background(), max(lag, 0).Seconds(), topic...)
 }
 
 func (m *metrics) publishError(topic, reason string) {

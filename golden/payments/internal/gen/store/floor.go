@@ -14,7 +14,8 @@ import (
 
 // The floor keeps the cost of Fetch flat. Deleted rows stay in the index until VACUUM, and VACUUM waits for the
 // oldest snapshot of the database: under a backup or a long report, every Fetch from id 0 would walk over all
-// rows deleted since. So Fetch begins above a row id, the floor, below which nothing is pending for its shards.
+// rows deleted since. So would it over those that the relay holds. So Fetch begins above a row id, the floor, below
+// which nothing is pending for its shards but what the relay holds.
 //
 // Ids are not committed in their order, so what a Fetch does not see may still come. The proof that it may not:
 //
@@ -26,9 +27,9 @@ import (
 //  4. A page whose snapshot is taken after that sees every row up to the decided id that was committed. What it
 //     does not return is gone, blocked or held by the relay.
 //
-// So the floor rises to the decided id, or to the last row of a full page, but stays below every row that the
-// page returned or the relay holds, since those may be forgotten and asked for again. Blocked keys may be below:
-// unblocking them grows the epoch of the shard, and a new epoch begins at 0. So does a new owner.
+// So the floor rises to the decided id, or to the last row of a full page. What the page returned the relay holds from
+// then on; when it forgets a row, the next page says so (Again) and the floor sinks below that. Blocked keys
+// may be below: unblocking them grows the epoch of the shard, and a new epoch begins at 0. So does a new owner.
 //
 // A transaction that writes to the outbox without 1 can be missed. Every sweepEvery one page begins at 0, so a
 // miss, for that reason or through a mistake here, costs a delay and is counted.
@@ -47,7 +48,7 @@ type floor struct {
 // sweepEvery is how long a row below the floor could stay unseen.
 const sweepEvery = 5 * time.Second
 
-// shardFloor is how far one shard is known to be empty under one lease.
+// shardFloor is how far one shard has been read under one lease.
 type shardFloor struct{ epoch, row int64 }
 
 // candidate is a row id, and a transaction id above those of all writers that drew up to it.
@@ -84,6 +85,7 @@ type reading struct {
 	generation int
 	start      int64
 	known      int64 // the floor before a sweep
+	decided    candidate
 }
 
 // reset forgets all that was proven. It is called for every new connection: after a crash or a failover a server
@@ -106,9 +108,13 @@ func (f *floor) begin(p outbox.Page) reading {
 		if s.epoch != l.Epoch {
 			s.row = 0
 		}
+		if p.Again > 0 {
+			s.row = min(s.row, p.Again-1)
+			f.shards[l.Shard] = shardFloor{epoch: l.Epoch, row: s.row}
+		}
 		low = min(low, s.row)
 	}
-	r := reading{page: p, generation: f.generation, start: low, known: low}
+	r := reading{page: p, generation: f.generation, start: low, known: low, decided: f.decided}
 	if now := f.now(); now.Sub(f.swept) >= sweepEvery {
 		f.swept = now
 		r.start = 0
@@ -135,18 +141,12 @@ func (f *floor) end(r reading, xmin uint64, rows []outbox.Record, full bool) {
 	if len(r.page.Topics) > 0 || len(r.page.Keys) > 0 {
 		return // the page says nothing about the rows it left out
 	}
-	if xmin < f.decided.xid {
-		return // decided by a later page, while this one was under way
+	to := r.decided.row
+	if xmin >= f.decided.xid { // else it was decided by a later page, while this one was under way
+		to = f.decided.row
 	}
-	to := f.decided.row
 	if full && len(rows) > 0 {
 		to = min(to, rows[len(rows)-1].Row)
-	}
-	if len(rows) > 0 {
-		to = min(to, rows[0].Row-1)
-	}
-	for _, id := range r.page.Held {
-		to = min(to, id-1)
 	}
 	for _, l := range r.page.Leases {
 		f.shards[l.Shard] = shardFloor{epoch: l.Epoch, row: to}

@@ -5,6 +5,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -107,7 +108,13 @@ func queueFetch(b *pgx.Batch, p outbox.Page, start int64) {
 	for i, k := range p.Keys {
 		topics[i], keys[i] = k.Topic, k.Key
 	}
-	b.Queue(fetchRows, start, p.Owner, shards, epochs, notNil(p.Held), notNil(p.Topics), topics, keys, p.Limit)
+	held := make([]int64, 0, len(p.Held))
+	for _, row := range p.Held {
+		if row > start {
+			held = append(held, row)
+		}
+	}
+	b.Queue(fetchRows, start, p.Owner, shards, epochs, held, notNil(p.Topics), topics, keys, p.Limit)
 }
 
 // notNil keeps a list from becoming NULL, to which no comparison is true.
@@ -126,12 +133,13 @@ func readPage(res pgx.BatchResults, p outbox.Page) (out []outbox.Record, full bo
 	defer rows.Close()
 	out = make([]outbox.Record, 0, min(p.Limit, 1024))
 	size := 0
+	var r outbox.Record
+	dest := recordDest(&r)
 	for rows.Next() {
 		if p.Bytes > 0 && size >= p.Bytes {
 			return out, true, nil
 		}
-		var r outbox.Record
-		if err := rows.Scan(recordDest(&r)...); err != nil {
+		if err := rows.Scan(dest...); err != nil {
 			return nil, false, err
 		}
 		size += len(r.Payload)
@@ -140,10 +148,34 @@ func readPage(res pgx.BatchResults, p outbox.Page) (out []outbox.Record, full bo
 	return out, len(out) == p.Limit, rows.Err()
 }
 
-// recordDest is where the columns of fetchRows go.
+// recordDest is where the columns of fetchRows go. It serves one row after the other: none shares memory with the
+// next but for its topic and its type.
 func recordDest(r *outbox.Record) []any {
-	return []any{&r.Row, &r.Shard, &r.Topic, &r.Key, (*[16]byte)(&r.ID), &r.Type, &r.Payload, &r.Headers, &r.Traceparent,
-		&r.CreatedAt, &r.Attempts}
+	return []any{&r.Row, &r.Shard, (*repeated)(&r.Topic), &r.Key, (*[16]byte)(&r.ID), (*repeated)(&r.Type), &r.Payload,
+		(*headers)(&r.Headers), &r.Traceparent, &r.CreatedAt, &r.Attempts}
+}
+
+// repeated is a string that is mostly the one of the row before; then it is not made anew.
+type repeated string
+
+// ScanBytes implements pgtype.BytesScanner.
+func (s *repeated) ScanBytes(v []byte) error {
+	if string(v) != string(*s) {
+		*s = repeated(v)
+	}
+	return nil
+}
+
+// headers are mostly none, which need no JSON.
+type headers map[string]string
+
+// ScanBytes implements pgtype.BytesScanner.
+func (h *headers) ScanBytes(v []byte) error {
+	*h = nil
+	if v == nil {
+		return nil
+	}
+	return json.Unmarshal(v, (*map[string]string)(h))
 }
 
 // deleteChunk bounds the rows of one DELETE, and so the time its transaction is open.

@@ -60,31 +60,41 @@ type Seen struct {
 	Delivery
 }
 
-// Headers returns the headers of m, in a fixed order. Trace context goes out twice: as the CloudEvents extension,
-// and without prefix where tracing agents look for it.
+// attributes are those of an event, in the order in which they go out.
+var attributes = [...]string{"specversion", "id", "source", "type", "time", "subject", "partitionkey", "traceparent"}
+
+// names are the headers of attributes by prefix, made once and not for each event.
+var names = map[string][len(attributes)]string{Kafka: under(Kafka), AMQP: under(AMQP)}
+
+func under(prefix string) (names [len(attributes)]string) {
+	for i, a := range attributes {
+		names[i] = prefix + a
+	}
+	return names
+}
+
+// Headers returns the headers of m, in a fixed order; prefix is Kafka or AMQP. Trace context goes out twice: as the
+// CloudEvents extension, and without prefix where tracing agents look for it.
 func Headers(m *outbox.Message, source, prefix string) []Header {
-	h := make([]Header, 0, 11+len(m.Headers))
-	attr := func(name, value string) {
-		if value != "" {
-			h = append(h, Header{prefix + name, value})
+	at := ""
+	if !m.CreatedAt.IsZero() {
+		at = m.CreatedAt.UTC().Format(time.RFC3339Nano)
+	}
+	values := [len(attributes)]string{"1.0", m.ID.String(), source, m.Type, at, m.Key, m.Key, m.Traceparent}
+	h := make([]Header, 0, len(values)+2+len(m.Headers))
+	for i, name := range names[prefix] {
+		if values[i] != "" {
+			h = append(h, Header{name, values[i]})
 		}
 	}
-	attr("specversion", "1.0")
-	attr("id", m.ID.String())
-	attr("source", source)
-	attr("type", m.Type)
-	if !m.CreatedAt.IsZero() {
-		attr("time", m.CreatedAt.UTC().Format(time.RFC3339Nano))
-	}
-	attr("subject", m.Key)
-	attr("partitionkey", m.Key)
-	attr("traceparent", m.Traceparent)
 	h = append(h, Header{"content-type", ContentType})
 	if m.Traceparent != "" {
 		h = append(h, Header{"traceparent", m.Traceparent})
 	}
-	for _, name := range slices.Sorted(maps.Keys(m.Headers)) {
-		h = append(h, Header{name, m.Headers[name]})
+	if len(m.Headers) > 0 {
+		for _, name := range slices.Sorted(maps.Keys(m.Headers)) {
+			h = append(h, Header{name, m.Headers[name]})
+		}
 	}
 	return h
 }

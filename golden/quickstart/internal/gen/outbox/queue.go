@@ -48,12 +48,13 @@ type Queue interface {
 // without those it leaves out. A lease that is no longer Owner's yields no rows.
 //
 // A row that was returned once and is now neither in Held nor deleted nor rejected has been forgotten by the
-// relay and must be returned again. A page with Topics or Keys set says nothing about the rows it skips, so a
-// Queue that remembers how far it has read must not move that mark by such a page.
+// relay and must be returned again; Again is the oldest such row. So a Queue may remember how far it has read, and
+// read on from there. A page with Topics or Keys set says nothing about the rows it skips, and must not move that mark.
 type Page struct {
 	Owner  string
 	Leases []Lease
 	Held   []int64  // rows the relay has in memory already
+	Again  int64    // the oldest row that was forgotten since the last page; 0 when none was
 	Topics []string // destinations that are down
 	Keys   []Key    // keys that must wait
 	Limit  int      // rows

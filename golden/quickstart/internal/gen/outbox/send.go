@@ -6,6 +6,8 @@ package outbox
 import (
 	"context"
 	"time"
+
+	"go.opentelemetry.io/otel/metric"
 )
 
 // enqueue gives q a turn in send, if it has not one already.
@@ -33,7 +35,7 @@ func (l *lane) sendKey(ctx context.Context, q *keyQueue) {
 	if q.gone {
 		return
 	}
-	b := l.breaker(q.key.Topic)
+	b := q.breaker
 	for it := q.next(l.r.pipelines); it != nil; it = q.next(l.r.pipelines) {
 		now := time.Now()
 		if !now.Before(l.leases[q.shard].Until) {
@@ -60,7 +62,7 @@ func (l *lane) sendKey(ctx context.Context, q *keyQueue) {
 // answered takes in the broker's answer to one message.
 func (l *lane) answered(a answer, now time.Time) {
 	it, q := a.it, a.it.q
-	b := l.breaker(q.key.Topic)
+	b := q.breaker
 	q.inflight--
 	l.flying--
 	it.err = a.err
@@ -94,7 +96,7 @@ func (l *lane) landed(q *keyQueue, now time.Time) {
 	case q.gone:
 	case len(q.items) == 0:
 		l.forget(q)
-	case q.leave || failed && l.breaker(q.key.Topic).tripped:
+	case q.leave || failed && q.breaker.tripped:
 		l.forget(q)
 	case failed && IsRejection(q.items[0].err):
 		q.rejecting = true
@@ -115,13 +117,15 @@ func (l *lane) accept(it *item, now time.Time) {
 		q.full = false
 		l.fetchSoon(now)
 	}
-	b := l.breaker(q.key.Topic)
+	b := q.breaker
 	b.rows--
 	l.size -= it.size
 	if len(l.accepted) == 0 && l.settleAt.Before(now.Add(linger)) {
 		l.settleAt = now.Add(linger)
 	}
-	l.accepted = append(l.accepted, it.rec.Row)
+	if l.accepted = append(l.accepted, it.rec.Row); len(l.accepted) == settleRows && l.setbacks == 0 {
+		l.settleAt = now
+	}
 	l.r.metrics.delivered(b.label, now.Sub(it.rec.CreatedAt))
 }
 
@@ -137,7 +141,7 @@ func (l *lane) pause(q *keyQueue, now time.Time) {
 	w.until = now.Add(backoff(w.failures, &l.r.cfg))
 	l.forget(q)
 	if len(l.pauses) > maxPauses {
-		b := l.breaker(q.key.Topic)
+		b := q.breaker
 		b.trip(now, &l.r.cfg)
 		l.tripped(b)
 	}
@@ -145,9 +149,10 @@ func (l *lane) pause(q *keyQueue, now time.Time) {
 
 // forget drops a key with nothing in flight from memory. Its rows will be fetched again.
 func (l *lane) forget(q *keyQueue) {
-	b := l.breaker(q.key.Topic)
+	b := q.breaker
 	for _, it := range q.items {
 		delete(l.held, it.rec.Row)
+		l.again(it.rec.Row)
 		l.size -= it.size
 		b.rows--
 	}
@@ -156,6 +161,13 @@ func (l *lane) forget(q *keyQueue) {
 	}
 	q.gone = true
 	delete(l.queues, q.key)
+}
+
+// again notes that the next page must go back to row.
+func (l *lane) again(row int64) {
+	if l.forgot == 0 || row < l.forgot {
+		l.forgot = row
+	}
 }
 
 // leaveAlone forgets q, at once or when the last answer is in.
@@ -190,7 +202,7 @@ func (l *lane) lift(now time.Time) {
 func (l *lane) breaker(topic string) *breaker {
 	b := l.topics[topic]
 	if b == nil {
-		b = &breaker{topic: topic, label: label(topic)}
+		b = &breaker{topic: topic, label: []metric.RecordOption{label(topic)}}
 		l.topics[topic] = b
 	}
 	return b
