@@ -71,10 +71,13 @@ func (l *lane) afterSettle(s *settled, now time.Time) {
 	}
 	l.accepted = l.accepted[len(s.rows):]
 	l.settleAt = now.Add(linger)
-	if len(l.accepted) >= settleRows {
+	if len(l.accepted) >= l.enough() {
 		l.settleAt = now
 	}
 }
+
+// enough accepted rows are deleted at once: the next page needs their room.
+func (l *lane) enough() int { return min(settleRows, l.cap/4+1) }
 
 // afterReject goes on with a key whose oldest row was refused. If the row has left the queue, by our hand or by
 // another relay's, its successors in memory must not be sent from there: the key may be blocked now. They are

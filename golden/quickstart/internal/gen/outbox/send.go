@@ -123,7 +123,7 @@ func (l *lane) accept(it *item, now time.Time) {
 	if len(l.accepted) == 0 && l.settleAt.Before(now.Add(linger)) {
 		l.settleAt = now.Add(linger)
 	}
-	if l.accepted = append(l.accepted, it.rec.Row); len(l.accepted) == settleRows && l.setbacks == 0 {
+	if l.accepted = append(l.accepted, it.rec.Row); len(l.accepted) == l.enough() && l.setbacks == 0 {
 		l.settleAt = now
 	}
 	l.r.metrics.delivered(b.label, now.Sub(it.rec.CreatedAt))
