@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
+
+	"github.com/svcgen/svcgen/generator/reconcile"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected output in the scripts")
@@ -93,6 +96,16 @@ func TestBugReport(t *testing.T) {
 	text := stderr.String()
 	if code != exitBug || !strings.Contains(text, "this is a bug in svcgen: assignment to entry in nil map") || !strings.Contains(text, "/issues") {
 		t.Errorf("exit code %d and report\n%s", code, text)
+	}
+}
+
+// TestEmptyFolder proves that a folder which cannot be removed is a failure at its place.
+func TestEmptyFolder(t *testing.T) {
+	err := &reconcile.EmptyFolderError{Err: &fs.PathError{Op: "removeat", Path: "gen/b", Err: fs.ErrPermission}}
+	f := classify(fmt.Errorf("finish the interrupted run: %w", err))
+	const want = "gen/b: svcgen's files in it are gone, and the empty folder cannot be removed: permission denied"
+	if got := f.Error(); f.code != exitFailed || got != want {
+		t.Errorf("exit code %d and %q\nwant %d and %q", f.code, got, exitFailed, want)
 	}
 }
 

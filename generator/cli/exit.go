@@ -66,6 +66,7 @@ func classify(err error) *failure {
 	var held *reconcile.HeldError
 	var newer *reconcile.NewerError
 	var notEmpty *reconcile.NotEmptyError
+	var empty *reconcile.EmptyFolderError
 	var bug *generator.BugError
 	var path *fs.PathError
 	one := func(code int, hint string) *failure {
@@ -94,6 +95,11 @@ func classify(err error) *failure {
 		return one(exitInput, "svcgen regen in it finishes that run; or delete the folder and run svcgen new again")
 	case errors.As(err, &notEmpty):
 		return one(exitInput, "give --out a folder that does not exist yet; svcgen regen updates a service that does")
+	case errors.As(err, &empty) && errors.As(empty, &path):
+		return &failure{exitFailed, diag.List{{
+			Pos: diag.Pos{File: path.Path}, Message: "svcgen's files in it are gone, and the empty folder cannot be removed: " + path.Err.Error(),
+			Hint: "all files are written, svcgen regen finishes what is left to do; if it cannot either, remove the folder by hand and run it again",
+		}}}
 	case errors.As(err, &path) && errors.Is(err, fs.ErrNotExist):
 		return &failure{exitInput, diag.List{{Message: fmt.Sprintf("%s does not exist", path.Path)}}}
 	default:

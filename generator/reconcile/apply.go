@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -112,43 +113,51 @@ func (t *Tree) write(name string, content []byte, mode fs.FileMode, replaces boo
 // commit writes the journal, then moves every file to its place. When one cannot be moved, those that were are
 // moved back.
 func (t *Tree) commit(entries []entry) error {
-	text, err := json.Marshal(journal{Format: journalFormat, Entries: entries})
-	if err != nil {
-		return err
-	}
-	staged := path.Join(stageDir, "journal")
-	err = t.write(staged, text, 0o644, false)
-	if err == nil {
-		err = t.root.Rename(staged, journalName)
-	}
-	if err == nil {
-		err = t.settle(stateDir)
-	}
+	made, err := t.record(entries)
 	if err != nil {
 		return errors.Join(fmt.Errorf("write journal: %w", err), t.forget())
 	}
-
-	var made []string
-	for i := range entries {
-		if err := t.move(entries[i], &made); err != nil {
+	for i, e := range entries {
+		if err := t.move(e); err != nil {
 			return errors.Join(err, t.undo(entries[:i+1], made))
 		}
 	}
-	if err := t.syncFolders(entries); err != nil {
-		return notCleared(err)
-	}
-	t.prune(entries, entry.removes)
-	if err := t.forget(); err != nil {
+	if err := t.finish(entries); err != nil {
 		return notCleared(err)
 	}
 	return nil
 }
 
+// record writes the journal, and returns the folders that it says are to be made.
+func (t *Tree) record(entries []entry) (made []string, err error) {
+	for _, folder := range foldersOf(entries, entry.creates) {
+		there, err := t.exists(folder)
+		if err != nil {
+			return nil, err
+		}
+		if !there {
+			made = append(made, folder)
+		}
+	}
+	text, err := json.Marshal(journal{Format: journalFormat, Entries: entries, Folders: made})
+	if err != nil {
+		return nil, err
+	}
+	staged := path.Join(stageDir, "journal")
+	if err := t.write(staged, text, 0o644, false); err != nil {
+		return nil, err
+	}
+	if err := t.root.Rename(staged, journalName); err != nil {
+		return nil, err
+	}
+	return made, t.settle(stateDir)
+}
+
 // errChanged says that somebody wrote to the tree between the comparison and the change.
 var errChanged = errors.New("changed while svcgen was at work; run it again")
 
-// move puts one file in place, if it is what it was. The folders it makes are added to made.
-func (t *Tree) move(e entry, made *[]string) error {
+// move puts one file in place, if it is what it was.
+func (t *Tree) move(e entry) error {
 	now, err := t.hashAt(e.Path)
 	if err != nil {
 		return err
@@ -156,12 +165,12 @@ func (t *Tree) move(e entry, made *[]string) error {
 	if now != e.Old {
 		return fmt.Errorf("%s: %w", e.Path, errChanged)
 	}
-	return t.place(e, made)
+	return t.place(e)
 }
 
 // place is what is left to do for one file. The old one is kept under a second name until all is done. Where a file
 // cannot have two, it moves: for a moment there is no file, and the journal knows of it.
-func (t *Tree) place(e entry, made *[]string) error {
+func (t *Tree) place(e entry) error {
 	if e.removes() {
 		return t.root.Rename(e.Path, e.Saved)
 	}
@@ -176,44 +185,25 @@ func (t *Tree) place(e entry, made *[]string) error {
 			}
 		}
 	}
-	if err := t.makeFolders(path.Dir(e.Path), made); err != nil {
+	folder := path.Dir(e.Path)
+	there, err := t.exists(folder)
+	if err == nil && !there {
+		err = t.root.MkdirAll(folder, 0o777)
+	}
+	if err != nil {
 		return err
 	}
 	return t.root.Rename(e.Stage, e.Path)
 }
 
-// makeFolders is MkdirAll that tells what it made, the outermost first.
-func (t *Tree) makeFolders(folder string, made *[]string) error {
-	var missing []string
-	for ; folder != "."; folder = path.Dir(folder) {
-		there, err := t.exists(folder)
-		if err != nil {
-			return err
-		}
-		if there {
-			break
-		}
-		missing = append(missing, folder)
-	}
-	for _, folder := range slices.Backward(missing) {
-		if err := t.root.Mkdir(folder, 0o777); err != nil {
-			return err
-		}
-		*made = append(*made, folder)
-	}
-	return nil
-}
-
-// undo takes entries back, the last first. At any moment of it the journal can still be followed to either end.
+// undo takes entries back, the last first, and the folders that were made for them. At any moment of it the journal can
+// still be followed to either end.
 func (t *Tree) undo(entries []entry, made []string) error {
 	var errs []error
 	for _, e := range slices.Backward(entries) {
 		errs = append(errs, t.undoOne(e))
 	}
-	for _, folder := range slices.Backward(made) {
-		errs = append(errs, ignoreNotEmpty(t.root.Remove(folder)))
-	}
-	err := errors.Join(errs...)
+	err := errors.Join(append(errs, t.removeEmpty(made))...)
 	if err == nil {
 		err = t.syncFolders(entries)
 	}
@@ -256,19 +246,54 @@ func (t *Tree) undoOne(e entry) error {
 	return t.root.Rename(e.Saved, e.Path)
 }
 
-// prune removes the folders that are empty now, of those in which the entries were that which names. One that is not
-// empty, or cannot be removed, stays.
-func (t *Tree) prune(entries []entry, which func(entry) bool) {
-	for _, e := range entries {
-		if !which(e) {
-			continue
-		}
-		for folder := path.Dir(e.Path); folder != "."; folder = path.Dir(folder) {
-			if ignoreNotExist(t.root.Remove(folder)) != nil {
-				break
+// finish is what is left to do when every file is in its place.
+func (t *Tree) finish(entries []entry) error {
+	if err := t.removeEmpty(foldersOf(entries, entry.removes)); err != nil {
+		return &EmptyFolderError{err}
+	}
+	if err := t.syncFolders(entries); err != nil {
+		return err
+	}
+	return t.forget()
+}
+
+// EmptyFolderError says that all files are in place, and that a folder which svcgen's files have left cannot be removed.
+// The next run tries again.
+type EmptyFolderError struct{ Err error }
+
+func (e *EmptyFolderError) Error() string {
+	return "a folder is empty now and cannot be removed: " + e.Err.Error()
+}
+
+func (e *EmptyFolderError) Unwrap() error { return e.Err }
+
+// removeEmpty removes those of folders in which nothing is; an outer one stands before what is in it. One with something
+// in it is not tried, for it might be refused for another reason than that.
+func (t *Tree) removeEmpty(folders []string) error {
+	for _, folder := range slices.Backward(folders) {
+		info, err := t.root.Lstat(folder)
+		if err == nil && info.IsDir() { // a symbolic link is somebody's
+			var inside []fs.DirEntry
+			if inside, err = fs.ReadDir(t.FS(), folder); err == nil && len(inside) == 0 {
+				err = t.root.Remove(folder)
 			}
 		}
+		if err = ignoreNotEmpty(err); err != nil && !isNotDirectory(err) {
+			return err
+		}
 	}
+	return nil
+}
+
+// foldersOf are the folders around those entries that which names, an outer one before what is in it.
+func foldersOf(entries []entry, which func(entry) bool) []string {
+	folders := map[string]bool{}
+	for _, e := range entries {
+		for folder := path.Dir(e.Path); which(e) && folder != "." && !folders[folder]; folder = path.Dir(folder) {
+			folders[folder] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(folders))
 }
 
 // settle makes what happened to the names in folder survive a crash of the machine, unless the tree is fresh.
@@ -281,15 +306,9 @@ func (t *Tree) settle(folder string) error {
 
 // syncFolders makes the renames survive a crash of the machine.
 func (t *Tree) syncFolders(entries []entry) error {
-	folders := map[string]bool{}
-	for _, e := range entries {
-		for folder := path.Dir(e.Path); !folders[folder]; folder = path.Dir(folder) {
-			folders[folder] = true
-		}
-	}
 	var group errgroup.Group
 	group.SetLimit(writers)
-	for folder := range folders {
+	for _, folder := range append(foldersOf(entries, func(entry) bool { return true }), ".") {
 		group.Go(func() error {
 			err := t.settle(folder)
 			if errors.Is(err, fs.ErrNotExist) {

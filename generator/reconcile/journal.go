@@ -14,8 +14,9 @@ import (
 // journal is the list of renames a run has decided on. Once it is on disk the run will be finished, by this
 // process or by the next; before that, nothing has happened.
 type journal struct {
-	Format  int     `json:"format"`
-	Entries []entry `json:"entries"`
+	Format  int      `json:"format"`
+	Entries []entry  `json:"entries"`
+	Folders []string `json:"folders,omitempty"` // that were not there, and are made for the entries
 }
 
 // entry is one file to replace, create (Old is empty) or remove (New is empty).
@@ -80,46 +81,39 @@ func (t *Tree) recoverLocked() error {
 	if err != nil {
 		return fmt.Errorf("read journal: %w", err)
 	}
-	entries, err := parseJournal(text)
+	j, err := parseJournal(text)
 	if err != nil {
 		return err
 	}
-	if err := t.recoverEntries(entries); err != nil {
+	if err := t.follow(j); err != nil {
 		return fmt.Errorf("finish the interrupted run: %w", err)
 	}
 	return nil
 }
 
-func (t *Tree) recoverEntries(entries []entry) error {
+// follow brings the tree to one of the two ends of the journal.
+func (t *Tree) follow(j journal) error {
 	if err := t.root.MkdirAll(stageDir, 0o777); err != nil {
 		return err
 	}
-	steps := make([]step, len(entries))
-	for i, e := range entries {
+	steps := make([]step, len(j.Entries))
+	for i, e := range j.Entries {
 		var err error
 		if steps[i], err = t.stepOf(e); err != nil {
 			return err
 		}
 	}
 	if slices.Contains(steps, undecided) {
-		if err := t.undo(entries, nil); err != nil {
-			return err
-		}
-		t.prune(entries, entry.creates)
-		return nil
+		return t.undo(j.Entries, j.Folders)
 	}
-	for i, e := range entries {
+	for i, e := range j.Entries {
 		if steps[i] == waiting {
-			if err := t.place(e, new([]string)); err != nil {
+			if err := t.place(e); err != nil {
 				return err
 			}
 		}
 	}
-	if err := t.syncFolders(entries); err != nil {
-		return err
-	}
-	t.prune(entries, entry.removes)
-	return t.forget()
+	return t.finish(j.Entries)
 }
 
 // step is how far an interrupted run came with one file.
@@ -168,10 +162,13 @@ func (t *Tree) stepOf(e entry) (step, error) {
 }
 
 // parseJournal reads a journal, and refuses one that svcgen would not write.
-func parseJournal(text []byte) ([]entry, error) {
+func parseJournal(text []byte) (journal, error) {
 	var j journal
 	if err := json.Unmarshal(text, &j); err != nil || j.Format != journalFormat {
-		return nil, fmt.Errorf("%s cannot be read; if it is not yours, remove %s", journalName, stateDir)
+		return journal{}, fmt.Errorf("%s cannot be read; if it is not yours, remove %s", journalName, stateDir)
+	}
+	refuse := func(name string) error {
+		return fmt.Errorf("%s has an entry for %q that svcgen would not make; if it is not yours, remove %s", journalName, name, stateDir)
 	}
 	staged := func(name string) bool { return path.Dir(name) == stageDir && fs.ValidPath(name) }
 	for _, e := range j.Entries {
@@ -179,10 +176,16 @@ func parseJournal(text []byte) ([]entry, error) {
 			(e.Old != "" || e.New != "") && staged(e.Stage) == (e.New != "") && staged(e.Saved) == (e.Old != "") &&
 			(e.Stage == "" || e.New != "") && (e.Saved == "" || e.Old != "") && e.Stage != e.Saved
 		if !ok {
-			return nil, fmt.Errorf("%s has an entry for %q that svcgen would not make; if it is not yours, remove %s", journalName, e.Path, stateDir)
+			return journal{}, refuse(e.Path)
 		}
 	}
-	return j.Entries, nil
+	around := foldersOf(j.Entries, entry.creates)
+	for _, folder := range j.Folders {
+		if !slices.Contains(around, folder) {
+			return journal{}, refuse(folder)
+		}
+	}
+	return j, nil
 }
 
 // hashAt is the hash of the file at name: empty for none, special for what is not a regular file.

@@ -2,9 +2,11 @@ package reconcile
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,10 +36,11 @@ func (w *world) stop(n int, files ...fileset.File) {
 	if n < 0 {
 		return
 	}
-	w.writeJournal(entries)
-	var made []string
-	for i := range entries[:n] {
-		if err := w.tree.move(entries[i], &made); err != nil {
+	if _, err := w.tree.record(entries); err != nil {
+		w.t.Fatal(err)
+	}
+	for _, e := range entries[:n] {
+		if err := w.tree.move(e); err != nil {
 			w.t.Fatal(err)
 		}
 	}
@@ -49,12 +52,6 @@ func before() []fileset.File {
 
 func after() []fileset.File {
 	return []fileset.File{own("gen/a.go", "a2"), own("gen/new/c.go", "c2"), merged("Makefile", "m2\n"), yours("main.go", "stub"), yours("new.go", "stub")}
-}
-
-func (w *world) writeJournal(entries []entry) {
-	w.t.Helper()
-	text := marshal(w.t, journal{Format: journalFormat, Entries: entries})
-	w.write(journalName, text)
 }
 
 // TestRecover kills a run after each of its moves. The next run leaves what the killed one would have left.
@@ -110,7 +107,7 @@ func TestRecoverKeepsLaterEdits(t *testing.T) {
 		w.write("Makefile", "m2\nmine\n")
 		w.write("new.go", "mine")
 		w.remove("gen/new/c.go")
-		w.recover(map[string]string{"gen/a.go": "a2", "Makefile": "m2\nmine\n", "main.go": "mine", "new.go": "mine"})
+		w.recover(map[string]string{"gen/a.go": "a2", "Makefile": "m2\nmine\n", "main.go": "mine", "new.go": "mine", "gen/new/": ""})
 		if did := w.mustApply(after()...); did != "create gen/new/c.go" {
 			t.Errorf("the next run did %q", did)
 		}
@@ -159,6 +156,72 @@ func TestRecoverKeepsLaterEdits(t *testing.T) {
 			t.Errorf("the tree is %q\nwant %q", got, want)
 		}
 	})
+}
+
+// TestFolders removes the folders that svcgen's files have left, and no other: in a run, in one that goes on where a killed
+// one was, and in one that takes it back.
+func TestFolders(t *testing.T) {
+	without := slices.DeleteFunc(before(), func(f fileset.File) bool { return f.Path == "gen/gone/b.go" })
+	for _, test := range []struct {
+		name  string
+		setup func(w *world) error
+		left  string
+	}{
+		{"nothing else is in it", func(*world) error { return nil }, ""},
+		{"a file of the user's is in it", func(w *world) error { return os.WriteFile(w.path("gen/gone/mine"), nil, 0o666) }, "gen/gone/mine"},
+		{"an empty folder of the user's is in it", func(w *world) error { return os.Mkdir(w.path("gen/gone/mine"), 0o777) }, "gen/gone/mine/"},
+		{"an empty folder of the user's is beside it", func(w *world) error { return os.Mkdir(w.path("gen/mine"), 0o777) }, "gen/mine/"},
+		{"it is a link", func(w *world) error {
+			return errors.Join(os.Rename(w.path("gen/gone"), w.path("gen/mine")), os.Symlink("mine", w.path("gen/gone")))
+		}, "gen/mine/"},
+	} {
+		for _, killed := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, killed %v", test.name, killed), func(t *testing.T) {
+				w := newWorld(t)
+				w.mustApply(before()...)
+				if err := test.setup(w); err != nil {
+					t.Fatal(err)
+				}
+				link, _ := os.Readlink(w.path("gen/gone"))
+				if killed {
+					w.stop(1, without...)
+					w.recover(tree(without, test.left))
+				}
+				w.mustApply(without...)
+				if got, want := w.user(), tree(without, test.left); !maps.Equal(got, want) {
+					t.Errorf("the tree is %q\nwant %q", got, want)
+				}
+				if now, _ := os.Readlink(w.path("gen/gone")); now != link {
+					t.Errorf("the link to %q is one to %q", link, now)
+				}
+			})
+		}
+	}
+	t.Run("taken back", func(t *testing.T) {
+		w := newWorld(t)
+		w.mustApply(before()...)
+		if err := os.Mkdir(w.path("mine"), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		w.stop(2, append(before(), own("gen/new/c.go", "c"), own("mine/new/d.go", "d"))...)
+		if got := w.user(); got["mine/new/d.go"] != "d" {
+			t.Fatalf("the run was not as far: %q", got)
+		}
+		w.write(LockName, "edited")
+		w.recover(tree(before(), "mine/"))
+	})
+}
+
+// tree is what files make, and one more file or, with a slash at its end, folder with nothing in it.
+func tree(files []fileset.File, more string) map[string]string {
+	all := map[string]string{}
+	for _, f := range files {
+		all[f.Path] = string(f.Content)
+	}
+	if more != "" {
+		all[more] = ""
+	}
+	return all
 }
 
 // recover recovers once, and leaves want.
@@ -228,14 +291,18 @@ func TestHostileJournal(t *testing.T) {
 		`{"format":1,"entries":[{"path":".svcgen/stage/1","owner":"svcgen","old":"h","saved":".svcgen/stage/1"}]}`,
 		`{"format":1,"entries":[{"path":"main.go","owner":"svcgen","old":"h","new":"h"}]}`,
 		`{"format":1,"entries":[{"path":"main.go","owner":"svcgen"}]}`,
+		`{"format":1,"entries":[{"path":"gen/x","owner":"svcgen","new":"h","stage":".svcgen/stage/1"}],"folders":["mine"]}`,
 	} {
 		w := newWorld(t)
 		w.write("main.go", "mine")
 		w.write(journalName, text)
+		if err := os.Mkdir(w.path("mine"), 0o777); err != nil {
+			t.Fatal(err)
+		}
 		if _, err := w.tree.Recover(); err == nil {
 			t.Errorf("journal %q was accepted", text)
 		}
-		if got := w.user(); !maps.Equal(got, map[string]string{"main.go": "mine"}) {
+		if got := w.user(); !maps.Equal(got, map[string]string{"main.go": "mine", "mine/": ""}) {
 			t.Errorf("journal %q made the tree %q", text, got)
 		}
 	}

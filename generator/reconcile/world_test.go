@@ -80,12 +80,19 @@ func (w *world) user() map[string]string {
 	return all
 }
 
+// all are the files of the tree, and the folders in which nothing is, with a slash at the end.
 func (w *world) all() map[string]string {
 	w.t.Helper()
 	all := map[string]string{}
 	root := os.DirFS(w.dir)
 	err := fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !d.Type().IsRegular() {
+		if err == nil && d.IsDir() {
+			var inside []fs.DirEntry
+			if inside, err = fs.ReadDir(root, name); len(inside) == 0 {
+				all[name+"/"] = ""
+			}
+		}
+		if err != nil || !d.Type().IsRegular() {
 			return err
 		}
 		text, err := fs.ReadFile(root, name)

@@ -101,6 +101,7 @@ const (
 	ptraceOExitKill     = 0x100000
 	ptraceEventSeccomp  = 7
 	atFdCwd             = -100
+	atRemoveDir         = 0x200
 )
 
 // tracee names the variable that makes the test binary a program under trace: it sets the filter, then becomes it.
@@ -292,6 +293,9 @@ func (r run) read(tid int, regs *syscall.PtraceRegs) (call, error) {
 	args := [6]uint64{regs.Rdi, regs.Rsi, regs.Rdx, regs.R10, regs.R8, regs.R9}
 	kind := mutating[regs.Orig_rax]
 	c := call{name: kind.name}
+	if regs.Orig_rax == syscall.SYS_UNLINKAT && args[2]&atRemoveDir != 0 {
+		c.name = "rmdir"
+	}
 	below := false
 	for _, at := range kind.paths {
 		name := ""
