@@ -1,12 +1,13 @@
 // Package contract holds what a service promises others and asks of its own code: the methods it serves with their
-// Go types, the events it publishes, and the Go packages of its messages. A resolved service goes in; the value is
-// kept as JSON in the tree, and the next run compares itself with it. What a difference means is not decided here.
+// Go types, the events it publishes and handles, and the Go packages of its messages. A resolved service goes in; the
+// value is kept as JSON in the tree, and the next run compares itself with it. What a difference means is not decided here.
 package contract
 
 import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,8 +26,20 @@ type Contract struct {
 	Folder   string    `json:"folder"`  // of the user's package, internal/orders
 	Package  string    `json:"package"` // its package clause
 	Services []Service `json:"services"`
-	Events   []Event   `json:"events"` // published
+	Events   []Event   `json:"events"`   // published
+	Consumes []Method  `json:"consumes"` // the handlers of consumed events; nil where it is not known
 	Messages []Package `json:"messages"`
+}
+
+// Consumers is the user's type that handles consumed events.
+const Consumers = "Consumers"
+
+// Handler is the kind of its methods: In is the message, and there is no Out.
+const Handler ir.Kind = "handler"
+
+// Types are the user's types that have methods: those that serve, and the one that consumes.
+func (c Contract) Types() []Service {
+	return append(slices.Clip(c.Services), Service{Type: Consumers, Methods: c.Consumes})
 }
 
 // Service is one gRPC service.
@@ -36,12 +49,12 @@ type Service struct {
 	Methods []Method `json:"methods"`
 }
 
-// Method is one RPC.
+// Method is one RPC, or the handler of one event.
 type Method struct {
 	Name string  `json:"name"` // in Go
 	Kind ir.Kind `json:"kind"`
 	In   Type    `json:"in"`
-	Out  Type    `json:"out"`
+	Out  Type    `json:"out,omitzero"`
 }
 
 // Same reports whether both have one signature.
@@ -72,7 +85,7 @@ type Package struct {
 
 // Of is the contract of s.
 func Of(s *ir.Service) Contract {
-	c := Contract{Module: s.Module, Folder: "internal/" + s.Package, Package: s.Package}
+	c := Contract{Module: s.Module, Folder: "internal/" + s.Package, Package: s.Package, Consumes: []Method{}}
 	for _, served := range s.RPC {
 		service := Service{Proto: served.Proto, Type: served.Type}
 		for _, m := range served.Methods {
@@ -86,6 +99,9 @@ func Of(s *ir.Service) Contract {
 			key = ""
 		}
 		c.Events = append(c.Events, Event{Message: e.Proto, Topic: e.Topic, Key: key})
+	}
+	for _, e := range s.Consumes {
+		c.Consumes = append(c.Consumes, Method{Name: e.Func, Kind: Handler, In: typeOf(e.Message)})
 	}
 	at := map[string]int{}
 	for _, f := range s.Protos {
@@ -144,7 +160,7 @@ func firstSide(text []byte) []byte {
 
 // Method finds a method by the user's type and its Go name.
 func (c Contract) Method(typ, name string) (Method, bool) {
-	for _, s := range c.Services {
+	for _, s := range c.Types() {
 		if s.Type != typ {
 			continue
 		}

@@ -20,6 +20,14 @@ type Decl struct{ Type, Method string }
 
 func (d Decl) String() string { return d.Type + "." + d.Method }
 
+// source is what asks for the method.
+func (d Decl) source() string {
+	if d.Type == contract.Consumers {
+		return "manifest"
+	}
+	return "proto"
+}
+
 // Plan is what the user's code is to be brought to. The zero Plan changes nothing.
 type Plan struct {
 	Folder, Package string
@@ -64,12 +72,12 @@ func Compare(old *contract.Contract, now contract.Contract, renames []Rename) (P
 	if err := p.checkRenames(); err != nil {
 		return Plan{}, err
 	}
-	old = rebased(renamed(old, renames), now.Module)
+	old = rebased(handling(renamed(old, renames), now), now.Module)
 	from := map[Decl]Decl{} // where a renamed method comes from
 	for _, r := range renames {
 		from[r.To] = r.From
 	}
-	for _, s := range now.Services {
+	for _, s := range now.Types() {
 		for _, m := range s.Methods {
 			decl := Decl{s.Type, m.Name}
 			source, renamed := from[decl]
@@ -82,12 +90,14 @@ func Compare(old *contract.Contract, now contract.Contract, renames []Rename) (P
 				was, known = old.Method(source.Type, source.Method)
 			}
 			switch {
+			case known && !renamed && handles(now, was) && !was.Same(m):
+				// Another handler has its event now: a body of this name is for that one.
 			case known && !was.Same(m):
-				p.changed[decl] = signature{want: signatureOf(m), kind: m.Kind, was: was.Kind}
+				p.changed[decl] = signature{want: p.signatureOf(m), kind: m.Kind, was: was.Kind}
 			case renamed: // the next run knows nothing of the old one's types
-				p.changed[decl] = signature{want: signatureOf(m), kind: m.Kind, was: m.Kind}
+				p.changed[decl] = signature{want: p.signatureOf(m), kind: m.Kind, was: m.Kind}
 			case old != nil && !known:
-				p.added[decl] = signature{want: signatureOf(m), kind: m.Kind, was: m.Kind}
+				p.added[decl] = signature{want: p.signatureOf(m), kind: m.Kind, was: m.Kind}
 			}
 		}
 	}
@@ -96,6 +106,21 @@ func Compare(old *contract.Contract, now contract.Contract, renames []Rename) (P
 		p.lose(*old, now)
 	}
 	return p, nil
+}
+
+// handling is the contract c with the handlers of now where it does not know them: an earlier svcgen did not keep them.
+func handling(c *contract.Contract, now contract.Contract) *contract.Contract {
+	if c == nil || c.Consumes != nil {
+		return c
+	}
+	known := *c
+	known.Consumes = now.Consumes
+	return &known
+}
+
+// handles reports whether the message that m handles has a handler in c.
+func handles(c contract.Contract, m contract.Method) bool {
+	return m.Kind == contract.Handler && slices.ContainsFunc(c.Consumes, func(h contract.Method) bool { return h.In.Same(m.In) })
 }
 
 // rebased is the contract c with the path that its module has now.
@@ -109,17 +134,20 @@ func rebased(c *contract.Contract, module string) *contract.Contract {
 		}
 		return importPath
 	}
+	followAll := func(methods []contract.Method) []contract.Method {
+		methods = slices.Clone(methods)
+		for i := range methods {
+			methods[i].In.Path, methods[i].Out.Path = follow(methods[i].In.Path), follow(methods[i].Out.Path)
+		}
+		return methods
+	}
 	now := *c
-	now.Services, now.Messages = slices.Clone(c.Services), slices.Clone(c.Messages)
+	now.Services, now.Messages, now.Consumes = slices.Clone(c.Services), slices.Clone(c.Messages), followAll(c.Consumes)
 	for i := range now.Messages {
 		now.Messages[i].Path = follow(now.Messages[i].Path)
 	}
 	for i := range now.Services {
-		methods := slices.Clone(now.Services[i].Methods)
-		for j := range methods {
-			methods[j].In.Path, methods[j].Out.Path = follow(methods[j].In.Path), follow(methods[j].Out.Path)
-		}
-		now.Services[i].Methods = methods
+		now.Services[i].Methods = followAll(now.Services[i].Methods)
 	}
 	return &now
 }
@@ -131,7 +159,7 @@ func (p *Plan) services(old *contract.Contract, now contract.Contract) {
 	}
 	p.module, p.goNames = now.Module, map[string]string{}
 	all := now.Services
-	for _, s := range now.Services {
+	for _, s := range now.Types() {
 		for _, m := range s.Methods {
 			p.declared[Decl{s.Type, m.Name}] = true
 		}
@@ -192,7 +220,7 @@ func moves(old, now contract.Contract) []move {
 }
 
 // lose lists the methods that are gone. Where exactly one that is new has the types of exactly one that is gone,
-// that may be a rename, and the user is asked.
+// that may be a rename, and the user is asked. Of a handler the name is that of its type, and any other may be it.
 func (p *Plan) lose(old, now contract.Contract) {
 	type found struct {
 		decl   Decl
@@ -200,7 +228,7 @@ func (p *Plan) lose(old, now contract.Contract) {
 	}
 	only := func(a, b contract.Contract) []found {
 		var list []found
-		for _, s := range a.Services {
+		for _, s := range a.Types() {
 			for _, m := range s.Methods {
 				if _, both := b.Method(s.Type, m.Name); !both {
 					list = append(list, found{Decl{s.Type, m.Name}, m})
@@ -210,7 +238,9 @@ func (p *Plan) lose(old, now contract.Contract) {
 		return list
 	}
 	alike := func(list []found, m contract.Method) []found {
-		return slices.DeleteFunc(slices.Clone(list), func(f found) bool { return !f.method.Same(m) })
+		return slices.DeleteFunc(slices.Clone(list), func(f found) bool {
+			return !f.method.Same(m) && (f.method.Kind != contract.Handler || m.Kind != contract.Handler)
+		})
 	}
 	lost, added := only(old, now), only(now, old)
 	for _, l := range lost {
@@ -225,7 +255,7 @@ func (p *Plan) lose(old, now contract.Contract) {
 				continue
 			}
 		}
-		if to := alike(added, l.method); len(to) == 1 && len(alike(lost, l.method)) == 1 {
+		if to := alike(added, l.method); len(to) == 1 && len(alike(lost, l.method)) == 1 && !handles(now, l.method) {
 			g.hint = fmt.Sprintf("if it is %s now, svcgen regen --rename %s takes your code there", to[0].decl, Rename{l.decl, to[0].decl})
 		}
 		p.gone = append(p.gone, g)
@@ -233,18 +263,21 @@ func (p *Plan) lose(old, now contract.Contract) {
 }
 
 func serves(c contract.Contract, typ string) bool {
-	return slices.ContainsFunc(c.Services, func(s contract.Service) bool { return s.Type == typ })
+	return slices.ContainsFunc(c.Types(), func(s contract.Service) bool { return s.Type == typ })
 }
 
-// signatureOf is the signature of a method of a service.
-func signatureOf(m contract.Method) goedit.Signature {
+// signatureOf is the signature of a method of a service, or of a handler.
+func (p Plan) signatureOf(m contract.Method) goedit.Signature {
 	in, out := goType(m.In), goType(m.Out)
 	ptr := func(t goedit.Type) goedit.Type { t.Star = true; return t }
 	stream := func(name string, args ...goedit.Type) goedit.Type {
 		return goedit.Type{Path: "google.golang.org/grpc", Alias: "grpc", Name: name, Args: args}
 	}
-	failure := goedit.Type{Name: "error"}
+	failure, ctx := goedit.Type{Name: "error"}, goedit.Type{Path: "context", Alias: "context", Name: "Context"}
 	switch m.Kind {
+	case contract.Handler:
+		tx := goedit.Type{Path: p.module + "/internal/gen/store", Alias: "store", Name: "Tx"}
+		return goedit.Signature{Params: []goedit.Type{ctx, ptr(tx), ptr(in)}, Results: []goedit.Type{failure}}
 	case ir.ServerStream:
 		return goedit.Signature{Params: []goedit.Type{ptr(in), stream("ServerStreamingServer", out)}, Results: []goedit.Type{failure}}
 	case ir.ClientStream:
@@ -252,7 +285,6 @@ func signatureOf(m contract.Method) goedit.Signature {
 	case ir.BidiStream:
 		return goedit.Signature{Params: []goedit.Type{stream("BidiStreamingServer", in, out)}, Results: []goedit.Type{failure}}
 	default:
-		ctx := goedit.Type{Path: "context", Alias: "context", Name: "Context"}
 		return goedit.Signature{Params: []goedit.Type{ctx, ptr(in)}, Results: []goedit.Type{ptr(out), failure}}
 	}
 }

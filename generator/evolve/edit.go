@@ -256,7 +256,7 @@ func (e *editor) retype() error {
 		e.edit(pkg.Methods(decl.Type, decl.Method), decl, func(m goedit.Method) []goedit.Edit {
 			edits, err := m.Retype(s.want)
 			if errors.Is(err, goedit.ErrShape) {
-				failed = diag.List{{Pos: m.Pos(), Message: fmt.Sprintf("the types of %s changed, and this declaration has not as many as the proto says", decl), Hint: "give it the parameters and results of the interface, or delete it"}}
+				failed = diag.List{{Pos: m.Pos(), Message: fmt.Sprintf("the types of %s changed, and this declaration has not as many as the %s says", decl, decl.source()), Hint: "give it the parameters and results of the interface, or delete it"}}
 			}
 			return edits
 		}, fmt.Sprintf("the types of %s changed; its signature follows, its body is yours", decl))
@@ -298,11 +298,11 @@ func (e *editor) meet() error {
 			edits, err := m.Retype(want)
 			if err != nil {
 				e.notes = append(e.notes, note{file: m.File.Path, decl: decl, message: fmt.Sprintf(
-					"%s is in the proto now, and this declaration has not as many parameters or results as the proto says", decl),
+					"%s is in the %[2]s now, and this declaration has not as many parameters or results as the %[2]s says", decl, decl.source()),
 					hint: "give it those of the interface, or another name"})
 			}
 			return edits
-		}, fmt.Sprintf("%s is in the proto now; its signature follows, its body is yours", decl))
+		}, fmt.Sprintf("%s is in the %s now; its signature follows, its body is yours", decl, decl.source()))
 		if err := e.dropUnused(pkg); err != nil {
 			return err
 		}
@@ -331,7 +331,7 @@ func (e *editor) report() error {
 		for _, m := range pkg.Methods(g.decl.Type, g.decl.Method) {
 			e.notes = append(e.notes, note{
 				file: m.File.Path, decl: g.decl, hint: g.hint,
-				message: fmt.Sprintf("%s is no longer in the proto; the method is now an ordinary one, delete it when you like", g.decl),
+				message: fmt.Sprintf("%s is no longer in the %s; the method is now an ordinary one, delete it when you like", g.decl, g.decl.source()),
 			})
 		}
 	}

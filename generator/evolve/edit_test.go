@@ -1,6 +1,7 @@
 package evolve
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/svcgen/svcgen/generator/contract"
@@ -42,6 +43,43 @@ func TestImportOfTheOldType(t *testing.T) {
 				t.Fatal(err)
 			}
 			result, err := plan.Edit(map[string][]byte{"p/a.go": []byte(test.src)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := string(result.Content["p/a.go"]); got != test.want {
+				t.Errorf("got\n%s\nwant\n%s", got, test.want)
+			}
+		})
+	}
+}
+
+// TestHandlers proves that a handler's types follow its event, and that a body is never given the event of another one:
+// of two messages of one name the first in the manifest has the short name for its handler.
+func TestHandlers(t *testing.T) {
+	handler := func(name, pkg string) contract.Method {
+		return contract.Method{Name: name, Kind: contract.Handler, In: contract.Type{Path: "example.com/gen/" + pkg, Alias: pkg, Name: "Paid"}}
+	}
+	of := func(handlers ...contract.Method) contract.Contract {
+		return contract.Contract{Module: "example.com", Folder: "p", Package: "p", Consumes: handlers}
+	}
+	const head = "package p\n\nimport (\n\t\"context\"\n"
+	const src = head + "\t\"example.com/internal/gen/store\"\n\ta \"example.com/gen/a\"\n)\n\nfunc (c *Consumers) OnPaid(ctx context.Context, _ *store.Tx, ev *a.Paid) error { return nil }\n"
+	tests := []struct {
+		name     string
+		old, now contract.Contract
+		want     string // empty: as it was
+	}{
+		{"the message moved", of(handler("OnPaid", "a")), of(handler("OnPaid", "b")), strings.NewReplacer("gen/a", "gen/b", "\ta ", "\tb ", "a.Paid", "b.Paid").Replace(src)},
+		{"another of its name came first", of(handler("OnPaid", "a")), of(handler("OnPaid", "b"), handler("OnAPaid", "a")), ""},
+		{"an earlier svcgen did not keep it", of(), of(handler("OnPaid", "b")), ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			plan, err := Compare(&test.old, test.now, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			result, err := plan.Edit(map[string][]byte{"p/a.go": []byte(src)})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -106,7 +106,7 @@ func (w world) method(name string) contract.Method {
 
 func (w world) contract() contract.Contract {
 	types := []string{"A", "B", "C"}
-	c := contract.Contract{Folder: "p", Package: "p", Messages: []contract.Package{{Path: "example.com/gen/v1", Types: types}, {Path: "example.com/gen/v2", Types: types[:2]}}}
+	c := contract.Contract{Module: "example.com", Folder: "p", Package: "p", Messages: []contract.Package{{Path: "example.com/gen/v1", Types: types}, {Path: "example.com/gen/v2", Types: types[:2]}}}
 	for _, typ := range []string{"S", "T"} {
 		s := contract.Service{Proto: "x." + typ, Type: typ}
 		for i := range 1 + w.IntN(4) {
@@ -114,7 +114,14 @@ func (w world) contract() contract.Contract {
 		}
 		c.Services = append(c.Services, s)
 	}
+	for i := range 1 + w.IntN(3) {
+		c.Consumes = append(c.Consumes, w.handler(fmt.Sprintf("On%d", i)))
+	}
 	return c
+}
+
+func (w world) handler(name string) contract.Method {
+	return contract.Method{Name: name, Kind: contract.Handler, In: w.typ()}
 }
 
 // change is a contract some time later.
@@ -141,12 +148,22 @@ func (w world) change(old contract.Contract) contract.Contract {
 		s.Methods = methods
 		now.Services = append(now.Services, s)
 	}
+	now.Consumes = []contract.Method{}
+	for _, m := range old.Consumes {
+		switch w.IntN(5) {
+		case 0: // gone
+		case 1:
+			now.Consumes = append(now.Consumes, w.handler(m.Name))
+		default:
+			now.Consumes = append(now.Consumes, m)
+		}
+	}
 	if w.IntN(3) == 0 { // example.com/gen/v1 moves
 		now.Messages = slices.Clone(now.Messages)
 		now.Messages[0].Path = "example.com/gen/moved"
-		for i := range now.Services {
-			for j := range now.Services[i].Methods {
-				m := &now.Services[i].Methods[j]
+		for _, s := range now.Types() {
+			for j := range s.Methods {
+				m := &s.Methods[j]
 				for _, t := range []*contract.Type{&m.In, &m.Out} {
 					if t.Path == "example.com/gen/v1" {
 						t.Path = "example.com/gen/moved"
@@ -173,7 +190,7 @@ func (w world) files(c contract.Contract) map[string][]byte {
 		}
 		return bodies[name]
 	}
-	for _, s := range c.Services {
+	for _, s := range c.Types() {
 		b := file("p/types.go")
 		fmt.Fprintf(b, "type %s struct{\n\tm int // mark-0\n}\n", s.Type)
 		for _, m := range s.Methods {
@@ -185,6 +202,8 @@ func (w world) files(c contract.Contract) map[string][]byte {
 			switch m.Kind {
 			case ir.Unary:
 				fmt.Fprintf(b, "func (%s) %s(%sc context.Context, in *%s)%s %s {\n", recv, m.Name, space, in, space, pick(w, "(*"+out+", error)", "(_ *"+out+",err error)"))
+			case contract.Handler:
+				fmt.Fprintf(b, "func (%s) %s(ctx context.Context, %stx *store.Tx, ev *%s) error {\n", recv, m.Name, space, in)
 			case ir.ServerStream:
 				fmt.Fprintf(b, "func (%s) %s(in *%s, %sst grpc.ServerStreamingServer[%s]) error {\n", recv, m.Name, in, space, out)
 			case ir.ClientStream:
@@ -205,7 +224,7 @@ func (w world) files(c contract.Contract) map[string][]byte {
 	}
 	files := map[string][]byte{}
 	for _, name := range slices.Sorted(maps.Keys(bodies)) {
-		head := "package p\n\nimport (\n\t\"context\"\n\t\"google.golang.org/grpc\"\n"
+		head := "package p\n\nimport (\n\t\"context\"\n\t\"google.golang.org/grpc\"\n\t\"example.com/internal/gen/store\"\n"
 		for _, path := range slices.Sorted(maps.Keys(alias)) {
 			head += fmt.Sprintf("\t%s %q // mark-import\n", alias[path], path)
 		}

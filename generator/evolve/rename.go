@@ -7,12 +7,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/svcgen/svcgen/generator/contract"
 	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/naming"
 )
 
-// Rename is what the user says of a method: it is another one now, of the same service or of another. Without methods
-// it is said of a whole service.
+// Rename is what the user says of a method or handler: it is another one now, of the same service or of another. Without
+// methods it is said of a whole service.
 type Rename struct{ From, To Decl }
 
 // String is how a rename is written on the command line.
@@ -69,15 +70,17 @@ func (p *Plan) checkRenames() error {
 	seen := map[Decl]bool{}
 	for _, r := range p.renames {
 		switch {
+		case (r.From.Type == contract.Consumers) != (r.To.Type == contract.Consumers):
+			errs.Add(diag.Pos{}, "", "--rename %s: %s has the handlers of events, and they are no methods of a service", r, contract.Consumers)
 		case r.ofService() && len(p.methods(r.From.Type)) > 0:
 			errs.Add(diag.Pos{}, "", "--rename %s: %s is in the proto still", r, r.From.Type)
 		case r.ofService() && len(p.methods(r.To.Type)) == 0:
 			errs.Add(diag.Pos{}, "rename it in the proto first", "--rename %s: %s is not in the proto, or has no methods", r, r.To.Type)
 		case r.ofService():
 		case p.declared[r.From]:
-			errs.Add(diag.Pos{}, "", "--rename %s: %s is in the proto still", r, r.From)
+			errs.Add(diag.Pos{}, "", "--rename %s: %s is in the %s still", r, r.From, r.From.source())
 		case !p.declared[r.To]:
-			errs.Add(diag.Pos{}, "rename it in the proto first", "--rename %s: %s is not in the proto", r, r.To)
+			errs.Add(diag.Pos{}, "rename it in the "+r.To.source()+" first", "--rename %s: %s is not in the %s", r, r.To, r.To.source())
 		case seen[r.From] || seen[r.To]:
 			errs.Add(diag.Pos{}, "", "--rename %s: one of the two is renamed twice", r)
 		}

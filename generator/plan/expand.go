@@ -3,6 +3,7 @@ package plan
 import (
 	"slices"
 
+	"github.com/svcgen/svcgen/generator/contract"
 	"github.com/svcgen/svcgen/generator/fileset"
 	"github.com/svcgen/svcgen/generator/gogen"
 	"github.com/svcgen/svcgen/generator/ir"
@@ -180,12 +181,10 @@ func consumers(pkg string) func(*planner) ([]File, error) {
 		}
 		return []File{{
 			Path: pkg + "/consumers.go", Source: Fragment, From: "consumers.go.tmpl", Data: &Data{},
-			Decl: fileset.Decl{Package: p.service.Package, Type: consumersType},
+			Decl: fileset.Decl{Package: p.service.Package, Type: contract.Consumers},
 		}}, nil
 	}
 }
-
-const consumersType = "Consumers"
 
 // handlers are the stubs that handle consumed events.
 func handlers() func(*planner) ([]File, error) {
@@ -206,7 +205,7 @@ func eachConsumed(file func(*ir.Event) (path, from string)) func(*planner) ([]Fi
 			files = append(files, File{
 				Path: path, Source: Fragment, From: from,
 				Data: &Data{Event: e, Imports: imports(p.service.Module, e.Message.Import)},
-				Decl: fileset.Decl{Package: p.service.Package, Type: consumersType, Method: e.Func},
+				Decl: fileset.Decl{Package: p.service.Package, Type: contract.Consumers, Method: e.Func},
 			})
 		}
 		return files, nil
