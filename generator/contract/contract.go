@@ -25,6 +25,7 @@ type Contract struct {
 	Module   string    `json:"module"`
 	Folder   string    `json:"folder"`  // of the user's package, internal/orders
 	Package  string    `json:"package"` // its package clause
+	Program  string    `json:"program"` // the folder of the command, cmd/orders
 	Services []Service `json:"services"`
 	Events   []Event   `json:"events"`   // published
 	Consumes []Method  `json:"consumes"` // the handlers of consumed events; nil where it is not known
@@ -85,7 +86,7 @@ type Package struct {
 
 // Of is the contract of s.
 func Of(s *ir.Service) Contract {
-	c := Contract{Module: s.Module, Folder: "internal/" + s.Package, Package: s.Package, Consumes: []Method{}}
+	c := Contract{Module: s.Module, Folder: "internal/" + s.Package, Package: s.Package, Program: "cmd/" + s.Name, Consumes: []Method{}}
 	for _, served := range s.RPC {
 		service := Service{Proto: served.Proto, Type: served.Type}
 		for _, m := range served.Methods {

@@ -40,8 +40,8 @@ type Plan struct {
 	declared map[Decl]bool // all methods of the new contract
 
 	module    string
-	oldModule string // of the last contract; empty where that did not say
-	oldFolder string
+	oldModule string            // of the last contract; empty where that did not say
+	folders   []move            // of the module, since the service is called otherwise
 	generated []string          // import paths of messages
 	goNames   map[string]string // the names of services in generated code, by their types in the user's
 }
@@ -67,7 +67,12 @@ func Compare(old *contract.Contract, now contract.Contract, renames []Rename) (P
 	}
 	p.services(old, now)
 	if old != nil {
-		p.oldModule, p.oldFolder = old.Module, old.Folder
+		p.oldModule = old.Module
+		for _, m := range []move{{old.Folder, now.Folder}, {old.Program, now.Program}} {
+			if m.from != "" && m.from != m.to {
+				p.folders = append(p.folders, m)
+			}
+		}
 	}
 	if err := p.checkRenames(); err != nil {
 		return Plan{}, err
@@ -295,7 +300,7 @@ func goType(t contract.Type) goedit.Type {
 
 // Empty reports whether there is nothing to edit and nothing to say.
 func (p Plan) Empty() bool {
-	return !p.rebases() && p.oldFolder == p.Folder && len(p.moved) == 0 && len(p.changed) == 0 && len(p.added) == 0 && len(p.gone) == 0 && len(p.renames) == 0
+	return !p.rebases() && len(p.folders) == 0 && len(p.moved) == 0 && len(p.changed) == 0 && len(p.added) == 0 && len(p.gone) == 0 && len(p.renames) == 0
 }
 
 // rebases reports whether the module has another path.
@@ -303,7 +308,7 @@ func (p Plan) rebases() bool { return p.oldModule != "" && p.oldModule != p.modu
 
 // Everywhere reports whether files outside of the user's package may need an edit.
 func (p Plan) Everywhere() bool {
-	return p.rebases() || len(p.moved) > 0 || slices.ContainsFunc(p.renames, Rename.ofService)
+	return p.rebases() || len(p.folders) > 0 || len(p.moved) > 0 || slices.ContainsFunc(p.renames, Rename.ofService)
 }
 
 // Follows reports whether the user's own method may become d.

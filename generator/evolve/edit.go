@@ -316,10 +316,7 @@ func sorted(decls map[Decl]signature) []Decl {
 
 // report points to what is no longer in the proto.
 func (e *editor) report() error {
-	if old := e.plan.oldFolder; old != "" && old != e.plan.Folder {
-		e.notes = append(e.notes, note{pos: diag.Pos{File: old}, message: fmt.Sprintf(
-			"the service is called %s now, and its code is in %s: what you wrote here is served no more, move it there", e.plan.Package, e.plan.Folder)})
-	}
+	e.leave()
 	if len(e.plan.gone) == 0 {
 		return nil
 	}
@@ -336,6 +333,32 @@ func (e *editor) report() error {
 		}
 	}
 	return nil
+}
+
+// leave says how what is left in the folders of the old name gets to those of the new one: under the names it has, over
+// the stubs that are made there.
+func (e *editor) leave() {
+	for _, m := range e.plan.folders {
+		if !e.has(m.from) {
+			continue
+		}
+		hint := fmt.Sprintf("git mv -f %s/* %s/", m.from, m.to)
+		if m.to == e.plan.Folder {
+			hint += fmt.Sprintf(", then write package %s in its files, and %s/%s where they are imported", e.plan.Package, e.plan.module, m.to)
+		}
+		e.notes = append(e.notes, note{pos: diag.Pos{File: m.from}, hint: hint, message: fmt.Sprintf(
+			"the service has another name, and %s takes the place of this folder: what you wrote here is used no more", m.to)})
+	}
+}
+
+// has reports whether there are files in folder, or below it.
+func (e *editor) has(folder string) bool {
+	for name := range e.files {
+		if strings.HasPrefix(name, folder+"/") {
+			return true
+		}
+	}
+	return false
 }
 
 // result parses what was edited once more: an edit that broke a file is stopped here.
