@@ -24,6 +24,7 @@ type service struct {
 	messages  []*message
 	services  []*server
 	publishes []string // messages
+	consumes  []string // messages
 	comment   string
 }
 
@@ -58,7 +59,10 @@ func (w *world) service() *service {
 		s.services = append(s.services, w.server(s))
 	}
 	if w.IntN(2) == 0 {
-		s.publish(w)
+		s.add(w, &s.publishes)
+	}
+	if w.IntN(2) == 0 {
+		s.add(w, &s.consumes)
 	}
 	return s
 }
@@ -93,10 +97,11 @@ func (w *world) stream(m *method) {
 	m.inStream, m.outStream = w.IntN(4) == 0, w.IntN(4) == 0
 }
 
-func (s *service) publish(w *world) {
+// add puts a message into list, the published or the consumed ones.
+func (s *service) add(w *world, list *[]string) {
 	m := pick(w.Rand, s.messages...)
-	if !slices.Contains(s.publishes, m.name) {
-		s.publishes = append(s.publishes, m.name)
+	if !slices.Contains(*list, m.name) {
+		*list = append(*list, m.name)
 	}
 }
 
@@ -156,14 +161,20 @@ func (s *service) changeOne(w *world) string {
 		s.pkg = fmt.Sprintf("%s/v%d", pick(w.Rand, "a", "b"), 1+w.IntN(3))
 		return "go_package is " + s.pkg
 	default:
-		switch w.IntN(3) {
+		switch w.IntN(5) {
 		case 0:
 			added := w.server(s)
 			s.services = append(s.services, added)
 			return "service " + added.name + " is new"
 		case 1:
-			s.publish(w)
+			s.add(w, &s.publishes)
 			return fmt.Sprintf("published are %v", s.publishes)
+		case 2:
+			s.add(w, &s.consumes)
+			return fmt.Sprintf("consumed are %v", s.consumes)
+		case 3:
+			s.consumes = nil
+			return "nothing is consumed"
 		default:
 			s.publishes = nil
 			return "nothing is published"
@@ -181,6 +192,12 @@ func (s *service) write(t *testing.T, dir string) {
 	}
 	for _, name := range s.publishes {
 		fmt.Fprintf(&y, "  - message: a.v1.%s\n    topic: t\n    key: id\n", name)
+	}
+	if len(s.consumes) > 0 {
+		y.WriteString("consumes:\n")
+	}
+	for _, name := range s.consumes {
+		fmt.Fprintf(&y, "  - message: a.v1.%s\n    topic: t\n", name)
 	}
 	base := strings.ReplaceAll(s.pkg, "/", "")
 	fmt.Fprintf(&p, "syntax = \"proto3\";\npackage a.v1;\noption go_package = \"example.com/orders/gen/%s;%s\";\n", s.pkg, base)
