@@ -76,6 +76,9 @@ func (t *Tree) Plan(set *fileset.Set, opt Options) (*Changes, error) {
 	if errs := p.decls.errs; len(errs) > 0 {
 		return nil, errs
 	}
+	if err := p.vacate(); err != nil {
+		return nil, err
+	}
 	if err := p.keepBases(); err != nil {
 		return nil, err
 	}
@@ -234,6 +237,9 @@ func (p *planner) users(f fileset.File) error {
 	}
 	known, was := p.old.Files[f.Path]
 	disk := p.disk[f.Path]
+	if _, leaves := p.moved[f.Path]; leaves {
+		was, disk.exists, disk.regular = false, false, false
+	}
 	if f.Variant != "" && disk.exists {
 		pending, err := p.tree.look(f.Path + PendingSuffix)
 		if err != nil {
@@ -268,7 +274,7 @@ func (p *planner) users(f fileset.File) error {
 	if err != nil {
 		return err
 	}
-	if declared {
+	if declared && !p.displaced(f) {
 		p.next.Files[f.Path] = Entry{Owner: f.Owner, Variant: f.Variant}
 		p.changes.Kept = append(p.changes.Kept, Kept{Path: f.Path, Why: "the package declares it already", News: true})
 		return nil
@@ -276,6 +282,17 @@ func (p *planner) users(f fileset.File) error {
 	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{Hash(f.Content)}, Variant: f.Variant}
 	p.changes.change(Create, f, disk, "")
 	return nil
+}
+
+// displaced reports whether the file goes from where it had another name: it is what a file is that goes.
+func (p *planner) displaced(f fileset.File) bool {
+	hash := Hash(f.Content)
+	for name := range p.idle {
+		if p.disk[name].hash == hash {
+			return true
+		}
+	}
+	return false
 }
 
 // missed says that a type which svcgen's own code needs went with a file of the user's.
