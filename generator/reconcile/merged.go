@@ -83,13 +83,21 @@ func mergeFile(name string, base, ours, theirs []byte) (merged []byte, ok bool) 
 	switch name {
 	case "go.mod":
 		merged, err := mergeGoMod(ours, theirs)
-		return merged, err == nil
+		return withLineEnds(ours, merged), err == nil
 	case "go.sum":
-		return mergeGoSum(ours, theirs), true
+		return withLineEnds(ours, mergeGoSum(ours, theirs)), true
 	default:
 		merged, conflicts := merge.ThreeWay(base, ours, theirs)
 		return merged, conflicts == nil
 	}
+}
+
+// withLineEnds is text with the line endings that ours has.
+func withLineEnds(ours, text []byte) []byte {
+	if bytes.Contains(ours, []byte("\r\n")) {
+		return bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n"))
+	}
+	return text
 }
 
 // keepBases plans the bases the next run will need, and drops those of the last.

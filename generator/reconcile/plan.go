@@ -55,6 +55,9 @@ func (t *Tree) Plan(set *fileset.Set, opt Options) (*Changes, error) {
 		bases: map[string][]byte{},
 		decls: declarations{tree: t, module: module(set)},
 	}
+	if err := p.folder(); err != nil {
+		return nil, err
+	}
 	if err := p.read(set); err != nil {
 		return nil, err
 	}
@@ -85,6 +88,9 @@ func (t *Tree) Plan(set *fileset.Set, opt Options) (*Changes, error) {
 	if err := p.lock(); err != nil {
 		return nil, err
 	}
+	if err := p.tellVendor(); err != nil {
+		return nil, err
+	}
 	p.changes.sort()
 	edited := slices.DeleteFunc(slices.Clone(p.changes.Actions), func(a Action) bool { return a.Op != Edited })
 	if len(edited) > 0 {
@@ -92,6 +98,38 @@ func (t *Tree) Plan(set *fileset.Set, opt Options) (*Changes, error) {
 	}
 	return &p.changes, nil
 }
+
+// folder refuses a user's package that is not where it seems to be: what is behind a link is not edited.
+func (p *planner) folder() error {
+	for name := p.opt.Evolve.Folder; name != "" && name != "."; name = path.Dir(name) {
+		info, err := p.tree.root.Lstat(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if info.Mode()&fs.ModeSymlink != 0 {
+			return diag.List{{Pos: diag.Pos{File: name}, Message: "it is a symbolic link, and svcgen does not edit your code through one", Hint: "make it a folder"}}
+		}
+	}
+	return nil
+}
+
+// tellVendor says that the modules in vendor are not those of go.mod any more.
+func (p *planner) tellVendor() error {
+	if !slices.ContainsFunc(p.changes.writes, func(w write) bool { return w.Path == "go.mod" }) {
+		return nil
+	}
+	there, err := p.tree.exists(vendored)
+	if there {
+		p.changes.Notes.Warn(diag.Pos{File: vendored}, "run go mod vendor", "go.mod changes, and go builds nothing while this does not say the same")
+	}
+	return err
+}
+
+// vendored is where go mod vendor notes what it has copied.
+const vendored = "vendor/modules.txt"
 
 // module is the path of the Go module that the set makes.
 func module(set *fileset.Set) string {
