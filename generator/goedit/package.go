@@ -94,21 +94,10 @@ func parseIn(fset *token.FileSet, path string, src []byte) (*File, *diag.Diagnos
 		d.Message = list[0].Msg
 	}
 	d.Hint = "svcgen changes nothing while a file of this package does not parse"
-	if line := ConflictMarker(src); line > 0 {
-		d.Pos.Line, d.Pos.Col, d.Message = line, 1, "a merge conflict is left in this file"
-		d.Hint = "resolve it, then run svcgen regen again"
+	if unmerged, ok := diag.Unmerged(path, src); ok {
+		d = &unmerged
 	}
 	return nil, d
-}
-
-// ConflictMarker returns the line of the first conflict marker that a merge left in a file of any kind, or 0.
-func ConflictMarker(src []byte) int {
-	for i, line := range strings.Split(string(src), "\n") {
-		if strings.HasPrefix(line, "<<<<<<< ") {
-			return i + 1
-		}
-	}
-	return 0
 }
 
 // Method is one declaration of a method. Build tags allow several of the same name.

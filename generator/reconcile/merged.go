@@ -8,7 +8,6 @@ import (
 
 	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/fileset"
-	"github.com/svcgen/svcgen/generator/goedit"
 	"github.com/svcgen/svcgen/generator/merge"
 )
 
@@ -52,9 +51,11 @@ func (p *planner) merged(f fileset.File) {
 		p.changes.Unchanged++
 	case p.ours(f.Path, disk):
 		p.changes.change(Update, f, disk, "")
-	case goedit.ConflictMarker(disk.content) > 0:
-		p.decls.errs.Add(diag.Pos{File: f.Path, Line: goedit.ConflictMarker(disk.content), Col: 1}, "resolve it, then run svcgen regen again", "a merge conflict is left in this file")
 	default:
+		if unmerged, ok := diag.Unmerged(f.Path, disk.content); ok {
+			p.decls.errs = append(p.decls.errs, unmerged)
+			return
+		}
 		p.threeWay(f, disk, pending)
 	}
 }

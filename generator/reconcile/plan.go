@@ -15,7 +15,6 @@ import (
 	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/evolve"
 	"github.com/svcgen/svcgen/generator/fileset"
-	"github.com/svcgen/svcgen/generator/goedit"
 )
 
 // Options is what a run depends on beside the files.
@@ -236,7 +235,7 @@ const NotOurs = "svcgen did not write it, and has a file of that name now"
 // joined reports whether what is on disk comes of a merge of two branches that svcgen had both written: git joined
 // the two, or could not. What should be there is in neither.
 func (p *planner) joined(name string, disk found) bool {
-	return len(p.old.Files[name].Hashes) > 1 || len(p.old.Files[name].Hashes) > 0 && goedit.ConflictMarker(disk.content) > 0
+	return len(p.old.Files[name].Hashes) > 1 || len(p.old.Files[name].Hashes) > 0 && diag.ConflictMarker(disk.content) > 0
 }
 
 // ours reports whether what is on disk is what svcgen wrote.
