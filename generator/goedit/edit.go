@@ -4,6 +4,7 @@ import (
 	"errors"
 	"go/ast"
 	"go/token"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -314,6 +315,7 @@ func (im *imports) name(t Type) string {
 		}
 	}
 	used := im.file.identifiers()
+	maps.Copy(used, im.file.beside)
 	for _, a := range im.added {
 		used[a.Alias] = true
 	}

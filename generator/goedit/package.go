@@ -26,16 +26,18 @@ type Package struct {
 
 // File is one parsed Go file.
 type File struct {
-	Path string
-	Src  []byte
-	fset *token.FileSet
-	ast  *ast.File
+	Path   string
+	Src    []byte
+	fset   *token.FileSet
+	ast    *ast.File
+	beside map[string]bool // what the package declares: no import may be called like that
 }
 
 // Parse reads the Go files of one folder, keyed by path, that belong to package name, or to any if that is empty. A
 // file that does not parse is reported at its position: nothing may be decided about a package that cannot be read.
 func Parse(name string, files map[string][]byte) (*Package, diag.List) {
 	pkg := &Package{aliases: map[string]string{}}
+	declared := map[string]bool{}
 	var errs diag.List
 	for _, path := range slices.Sorted(maps.Keys(files)) {
 		if strings.HasSuffix(path, "_test.go") {
@@ -46,8 +48,10 @@ func Parse(name string, files map[string][]byte) (*Package, diag.List) {
 		case err != nil:
 			errs = append(errs, *err)
 		case f.ast.Name.Name == name || name == "":
+			f.beside = declared
 			pkg.files = append(pkg.files, f)
 			maps.Copy(pkg.aliases, f.aliases())
+			f.TopLevel(declared)
 		}
 	}
 	return pkg, errs
@@ -273,6 +277,9 @@ func (f *File) Declares() []Declared {
 	}
 	return list
 }
+
+// Package is the name in the file's package clause.
+func (f *File) Package() string { return f.ast.Name.Name }
 
 // Mentions reports whether the name occurs in the file, whatever it stands for there.
 func (f *File) Mentions(name string) bool { return f.identifiers()[name] }

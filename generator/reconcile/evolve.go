@@ -28,8 +28,8 @@ type evolution struct {
 
 // evolve makes the edits in memory before any file is planned, since what is declared decides which stubs are made.
 func (p *planner) evolve(set *fileset.Set) error {
+	p.opt.Evolve.Places = places(set)
 	plan := p.opt.Evolve
-	plan.Places = places(set)
 	p.evolution = evolution{fresh: p.stale(set), spare: map[string]bool{}, from: map[string]string{}}
 	gone := p.unplanned(set)
 	if plan.Empty() && len(gone) == 0 {
@@ -169,7 +169,8 @@ func (p *planner) stale(set *fileset.Set) map[string]bool {
 	stale, methods := map[string]bool{}, map[fileset.Decl]bool{}
 	for _, tests := range []bool{false, true} {
 		for _, f := range set.Files() {
-			if isTest(f.Path) != tests || !p.stub(f) || p.disk[f.Path].hash == Hash(f.Content) {
+			disk := p.disk[f.Path]
+			if isTest(f.Path) != tests || !p.stub(f) || disk.hash == Hash(f.Content) || sameButNames(disk.content, f) {
 				continue
 			}
 			if !tests || methods[f.Decl] || p.opt.Evolve.Changed(declOf(f)) {

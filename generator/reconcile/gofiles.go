@@ -45,7 +45,9 @@ func (t *Tree) goFiles(enter, want func(name string) bool) (map[string][]byte, e
 
 // isGo reports whether the go command takes a file of that name for one of a package. Others, such as _draft.go, may hold
 // anything.
-func isGo(base string) bool { return strings.HasSuffix(base, ".go") && base[0] != '_' && base[0] != '.' }
+func isGo(base string) bool {
+	return strings.HasSuffix(base, ".go") && base[0] != '_' && base[0] != '.'
+}
 
 // readGo reads a Go file of the user's, through a symbolic link as the go command does.
 func (t *Tree) readGo(name string) ([]byte, error) {

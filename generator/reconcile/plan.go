@@ -15,6 +15,7 @@ import (
 	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/evolve"
 	"github.com/svcgen/svcgen/generator/fileset"
+	"github.com/svcgen/svcgen/generator/goedit"
 )
 
 // Options is what a run depends on beside the files.
@@ -55,6 +56,9 @@ func (t *Tree) Plan(set *fileset.Set, opt Options) (*Changes, error) {
 		decls: declarations{tree: t, module: module(set)},
 	}
 	if err := p.folder(); err != nil {
+		return nil, err
+	}
+	if set, err = p.fitted(set); err != nil {
 		return nil, err
 	}
 	if err := p.read(set); err != nil {
@@ -387,6 +391,18 @@ func (p *planner) conflict(f fileset.File, disk, pending found, why string) {
 	}
 }
 
+// serves reports whether a file of the user's holds what has a file of another name by now, as when a second service
+// has a method of that name.
+func (p *planner) serves(name string, disk found) bool {
+	file, errs := goedit.ParseFile(name, disk.content)
+	if path.Ext(name) != ".go" || errs != nil {
+		return false
+	}
+	return slices.ContainsFunc(file.Declares(), func(d goedit.Declared) bool {
+		return p.opt.Evolve.Places[evolve.Decl{Type: d.Recv, Method: d.Name}] != ""
+	})
+}
+
 // gone plans what happens to a file that is no longer planned.
 func (p *planner) gone(name string, entry Entry) error {
 	disk := p.disk[name]
@@ -396,6 +412,7 @@ func (p *planner) gone(name string, entry Entry) error {
 		return nil
 	case entry.Owner == fileset.User && p.idle[name]:
 		p.changes.remove(name, entry.Owner, disk, "a stub nobody edited, of what is gone")
+	case entry.Owner == fileset.User && p.serves(name, disk):
 	case entry.Owner == fileset.User:
 		p.changes.Kept = append(p.changes.Kept, Kept{Path: name, Why: "yours; svcgen has no more use for it", News: true})
 	case p.ours(name, disk):
