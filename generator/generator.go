@@ -26,6 +26,7 @@ type Input struct {
 	Limits   schema.Limits
 	Version  string // of svcgen
 	Made     fileset.Made
+	Compiled []byte // Output.Compiled of the last run of the same svcgen, if it is at hand
 }
 
 // Output is a generated service.
@@ -35,10 +36,20 @@ type Output struct {
 	Files    *fileset.Set
 	Lookups  []Lookup // the input files, by their places in the emitted tree
 	Warnings diag.List
+	Compiled []byte
 }
 
 // Generate makes the service of in. It reads in's files and writes nothing. An error in the input is a diag.List.
 func Generate(ctx context.Context, in Input) (*Output, error) {
+	out, err := generate(ctx, in)
+	if in.Compiled != nil && (err != nil || len(out.Warnings) > 0) {
+		in.Compiled = nil // what there is to say needs the text of the protos
+		out, err = generate(ctx, in)
+	}
+	return out, err
+}
+
+func generate(ctx context.Context, in Input) (*Output, error) {
 	m, s, err := load(ctx, in)
 	if err != nil {
 		return nil, err
@@ -76,5 +87,5 @@ func Generate(ctx context.Context, in Input) (*Output, error) {
 	if err != nil {
 		return nil, &BugError{err}
 	}
-	return &Output{Service: service, Plan: files, Files: set, Lookups: read, Warnings: found}, nil
+	return &Output{Service: service, Plan: files, Files: set, Lookups: read, Warnings: found, Compiled: s.Compiled()}, nil
 }

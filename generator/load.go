@@ -39,7 +39,7 @@ func load(ctx context.Context, in Input) (*manifest.Manifest, *schema.Schema, er
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := ir.Compile(ctx, m, in.Imports, in.Limits)
+	s, err := ir.Compile(ctx, m, in.Imports, in.Limits, in.Compiled)
 	return m, s, err
 }
 

@@ -20,7 +20,7 @@ func listing(dir string) (string, error) {
 			return err
 		}
 		slash := filepath.ToSlash(name)
-		if strings.HasSuffix(slash, "/.svcgen") || strings.HasSuffix(slash, "/.svcgen/local") {
+		if strings.HasSuffix(slash, "/.svcgen") || strings.HasSuffix(slash, "/.svcgen/local") || strings.HasSuffix(slash, "/.svcgen/compiled") {
 			return nil
 		}
 		_, err = fmt.Fprintf(&b, "%s %v %d %d\n", name, info.Mode(), info.Size(), info.ModTime().UnixNano())

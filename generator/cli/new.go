@@ -104,7 +104,7 @@ func (a *app) runNew(cmd *cobra.Command, f newFlags, args []string) error {
 		return err
 	}
 	if tree, err := reconcile.Open(f.out); err == nil {
-		remember(tree, a.program(), out.Files)
+		remember(tree, a.program(), out)
 		_ = tree.Close() // only read by now
 	}
 	if f.json {

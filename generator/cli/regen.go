@@ -13,7 +13,6 @@ import (
 	"github.com/svcgen/svcgen/generator"
 	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/drift"
-	"github.com/svcgen/svcgen/generator/fileset"
 	"github.com/svcgen/svcgen/generator/manifest"
 	"github.com/svcgen/svcgen/generator/reconcile"
 )
@@ -103,7 +102,7 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 	}
 	in := generator.Input{Manifest: filepath.Join(dir, manifest.FileName), Version: a.version, Limits: f.maxProto.limits()}
 	if !f.check { // a check takes nothing from earlier runs
-		in.Made = tree.Made(program)
+		in.Made, in.Compiled = tree.Made(program), tree.Compiled(program)
 	}
 	out, err := generator.Generate(cmd.Context(), in)
 	if err != nil {
@@ -113,7 +112,7 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 		return err
 	}
 	opt := options(out, a.version)
-	opt.Overwrite = f.overwrite
+	opt.Overwrite, opt.Thorough = f.overwrite, f.check
 	said, err := readPromised(tree, out)
 	if err != nil {
 		return err
@@ -151,15 +150,15 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 			return err
 		}
 		changes.Notes = append(changes.Notes, broken...)
-		remember(tree, program, out.Files)
+		remember(tree, program, out)
 	}
 	return a.done(dir, f, contract, changes)
 }
 
 // remember makes the next run with nothing to do a fast one. Only a run that has written anyway does it: one with
 // nothing to do touches nothing. Where it fails, this run has still done what it was asked for.
-func remember(tree *reconcile.Tree, program reconcile.Program, set *fileset.Set) {
-	_ = tree.Remember(program, set)
+func remember(tree *reconcile.Tree, program reconcile.Program, out *generator.Output) {
+	_ = tree.Remember(program, out.Files, out.Compiled)
 }
 
 // findTree is the folder with svcgen.lock, dir or the nearest one around it.

@@ -26,14 +26,18 @@ type File struct {
 	Mode    fs.FileMode
 	Content []byte
 	Packed  Packed // instead of Content, of svcgen's own files where they are many
+	Kept    *Kept  // instead of Content, of svcgen's own files that were made before
 	Key     string // of what it was made from, where making it takes long; see Made
 	Decl    Decl   // what a Go file of the user's is there for
 	Variant string // of a user's file: the choice it depends on; when that changes, so does the file, if it was not edited
 }
 
-// Text is what the file is to hold.
+// Text is what the file is to hold. It is not for a Kept file: reading that can fail.
 func (f File) Text() []byte {
-	if f.Packed != nil {
+	switch {
+	case f.Kept != nil:
+		panic(f.Path + " is asked for its text and was not read")
+	case f.Packed != nil:
 		return f.Packed.Bytes()
 	}
 	return f.Content

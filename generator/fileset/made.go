@@ -1,11 +1,17 @@
 package fileset
 
-// Made gives the bytes that were made from something before, by the key of what they were made from; nil where it has
-// none. Whoever asks makes them otherwise, and gets the same bytes. A nil Made has nothing.
-type Made func(key string) []byte
+// Made gives what was made from something before, by the key of what it was made from; nil where it has none. Whoever asks
+// makes it otherwise, and gets the same bytes. A nil Made has nothing.
+type Made func(key string) *Kept
+
+// Kept is a file that is in the tree already.
+type Kept struct {
+	Hash string // of its content
+	Read func() ([]byte, error)
+}
 
 // Get asks m.
-func (m Made) Get(key string) []byte {
+func (m Made) Get(key string) *Kept {
 	if m == nil {
 		return nil
 	}

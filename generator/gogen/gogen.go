@@ -26,6 +26,7 @@ type File struct {
 	Path    string
 	Content []byte
 	Packed  fileset.Packed // instead of Content, behind the first packAfter bytes
+	Kept    *fileset.Kept  // instead of Content, of one that was made before
 	Key     string         // of what it was made from
 }
 

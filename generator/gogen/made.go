@@ -33,8 +33,8 @@ func remembered(files []ir.ProtoFile, prefixes map[string]string, made fileset.M
 		for _, suffix := range suffixes(f) {
 			path := prefixes[f.Path] + suffix
 			keys[path] = key + suffix
-			if content := made.Get(keys[path]); content != nil {
-				sources = append(sources, File{Path: path, Content: content, Key: keys[path]})
+			if kept := made.Get(keys[path]); kept != nil {
+				sources = append(sources, File{Path: path, Kept: kept, Key: keys[path]})
 			}
 		}
 		if len(sources) == len(suffixes(f)) {

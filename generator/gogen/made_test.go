@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/types/descriptorpb"
 
+	"github.com/svcgen/svcgen/generator/fileset"
 	"github.com/svcgen/svcgen/generator/ir"
 )
 
@@ -28,7 +29,15 @@ func TestMade(t *testing.T) {
 				t.Errorf("%d of %d sources have a key of their own", len(byKey), len(first))
 			}
 			asked := 0
-			again, err := Generate(files, testModule, func(key string) []byte { asked++; return byKey[key] })
+			made := func(key string) *fileset.Kept {
+				asked++
+				content, ok := byKey[key]
+				if !ok {
+					return nil
+				}
+				return &fileset.Kept{Read: func() ([]byte, error) { return content, nil }}
+			}
+			again, err := Generate(files, testModule, made)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -53,7 +62,7 @@ func TestMade(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := Generate(changed, testModule, func(key string) []byte { return byKey[key] })
+			got, err := Generate(changed, testModule, made)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -68,6 +77,12 @@ func same(t *testing.T, want, got []File) {
 		t.Fatalf("%d files, want %d", len(got), len(want))
 	}
 	for i := range want {
+		if kept := got[i].Kept; kept != nil {
+			var err error
+			if got[i].Content, err = kept.Read(); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if want[i].Path != got[i].Path || !bytes.Equal(want[i].Content, got[i].Content) {
 			t.Errorf("%s is not the same as %s", got[i].Path, want[i].Path)
 		}

@@ -36,6 +36,9 @@ func (r *resolver) clashes() {
 			r.list.Add(r.place(n), fmt.Sprintf("rename one of them; the other is at %s", r.place(first)),
 				"%s and %s are both %s in Go", first.words(), n.words(), n.name)
 		}
+		if f.Kept {
+			continue
+		}
 		for d := range allMessages(f.Desc) {
 			r.memberClashes(d)
 		}

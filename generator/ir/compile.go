@@ -11,9 +11,9 @@ import (
 )
 
 // Compile compiles the protos of a manifest: the files it lists and those that declare the events it names. Import
-// roots are the manifest's, relative to its file, and then the extra ones.
-func Compile(ctx context.Context, m *manifest.Manifest, extra []string, limits schema.Limits) (*schema.Schema, error) {
-	in := schema.Input{Limits: limits}
+// roots are the manifest's, relative to its file, and then the extra ones. For compiled see schema.Input.
+func Compile(ctx context.Context, m *manifest.Manifest, extra []string, limits schema.Limits, compiled []byte) (*schema.Schema, error) {
+	in := schema.Input{Limits: limits, Compiled: compiled}
 	for i, f := range m.Proto.Files {
 		in.Files = append(in.Files, schema.Entry{Path: f, Pos: m.Pos("proto.files[%d]", i)})
 	}

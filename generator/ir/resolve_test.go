@@ -25,7 +25,7 @@ func load(file string, extra ...string) (*ir.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := ir.Compile(context.Background(), m, extra, schema.Limits{})
+	s, err := ir.Compile(context.Background(), m, extra, schema.Limits{}, nil)
 	if err != nil {
 		return nil, err
 	}

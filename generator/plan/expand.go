@@ -39,7 +39,7 @@ func modules() func(*planner) ([]File, error) {
 func given(made []gogen.File) []File {
 	var files []File
 	for _, m := range made {
-		files = append(files, File{Path: m.Path, Source: Given, Content: m.Content, Packed: m.Packed, Key: m.Key})
+		files = append(files, File{Path: m.Path, Source: Given, Content: m.Content, Packed: m.Packed, Kept: m.Kept, Key: m.Key})
 	}
 	return files
 }
@@ -235,6 +235,6 @@ func events(path string) func(*planner) ([]File, error) {
 // ignore is the .gitignore of svcgen's own folder, of which base belongs into version control.
 func ignore(path string) func(*planner) ([]File, error) {
 	return func(*planner) ([]File, error) {
-		return []File{{Path: path, Source: Given, Content: []byte("/journal\n/local\n/local.new\n/lock\n/rescued/\n/stage/\n")}}, nil
+		return []File{{Path: path, Source: Given, Content: []byte("/compiled\n/journal\n/local\n/local.new\n/lock\n/rescued/\n/stage/\n")}}, nil
 	}
 }

@@ -35,6 +35,7 @@ type File struct {
 	Data    *Data          // what a fragment prints
 	Content []byte         // of a Given file
 	Packed  fileset.Packed // instead of Content
+	Kept    *fileset.Kept  // instead of Content
 	Key     string         // of what a Given file was made from
 	Decl    fileset.Decl
 	Variant string

@@ -21,16 +21,43 @@ func (t *Tree) Made(p Program) fileset.Made {
 		return nil
 	}
 	notes := parseNotes(known.made)
-	return func(key string) []byte {
+	return func(key string) *fileset.Kept {
 		n, ok := notes[key]
 		if !ok {
 			return nil
 		}
-		if f, err := t.look(n.path); err == nil && f.regular && f.hash == n.hash {
-			return f.content
+		if f, err := t.glance(n.path, known, known.files[n.path]); err != nil || !f.regular || f.hash != n.hash {
+			return nil
 		}
+		return &fileset.Kept{Hash: n.hash, Read: func() ([]byte, error) {
+			f, err := t.look(n.path)
+			if err == nil && f.hash != n.hash {
+				err = fmt.Errorf("%s: %w", n.path, errChanged)
+			}
+			return f.content, err
+		}}
+	}
+}
+
+// Compiled is what p, and no other svcgen, had compiled the protos to when it left the tree; nil if that is not known.
+func (t *Tree) Compiled(p Program) []byte {
+	known := t.memory()
+	maker, err := known.maker(p)
+	if err != nil || maker != known.madeBy || known.compiled == "" {
 		return nil
 	}
+	if f, err := t.look(compiledName); err == nil && f.regular && f.hash == known.compiled {
+		return f.content
+	}
+	return nil
+}
+
+// keepCompiled writes what Compiled is to find, and returns its hash. Half of it has another.
+func (t *Tree) keepCompiled(compiled []byte) (hash string, err error) {
+	if compiled == nil {
+		return "", ignoreNotExist(t.root.Remove(compiledName))
+	}
+	return Hash(compiled), t.root.WriteFile(compiledName, compiled, 0o644)
 }
 
 // maker is what tells p from every other svcgen.
@@ -68,7 +95,7 @@ func notes(set *fileset.Set, lock Lock) string {
 		if entry := lock.Files[f.Path]; f.Owner == fileset.Svcgen && len(entry.Hashes) == 1 {
 			hash = entry.Hashes[0]
 		} else {
-			hash = Hash(f.Text())
+			hash = hashOf(f)
 		}
 		fmt.Fprintf(&b, "%s %s %s\n", f.Key, hash, quotePath(f.Path))
 	}

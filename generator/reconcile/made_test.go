@@ -29,16 +29,16 @@ func TestMade(t *testing.T) {
 		"gone":              {key: "code:1", change: func(w *world) { w.remove("gen/a.pb.go") }},
 		"no memory":         {key: "code:1", change: func(w *world) { w.remove(".svcgen/local") }},
 		"a forged memory": {key: "code:1", change: func(w *world) {
-			w.write(".svcgen/local", "svcgen local 1\nseen 1\nmade by v1.0.0\ncode:1 00 gen/a.pb.go\n")
+			w.write(".svcgen/local", "svcgen local 2\nseen 1\nmade by v1.0.0\ncode:1 00 gen/a.pb.go\n")
 		}},
-		"an unreadable line": {key: "code:1", change: func(w *world) { w.write(".svcgen/local", "svcgen local 1\nseen 1\nmade by v1.0.0\ncode:1\n") }},
+		"an unreadable line": {key: "code:1", change: func(w *world) { w.write(".svcgen/local", "svcgen local 2\nseen 1\nmade by v1.0.0\ncode:1\n") }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			if _, err := w.apply(files...); err != nil {
 				t.Fatal(err)
 			}
-			if err := w.tree.Remember(p, set(t, files...)); err != nil {
+			if err := w.tree.Remember(p, set(t, files...), nil); err != nil {
 				t.Fatal(err)
 			}
 			if tt.change != nil {
@@ -47,7 +47,56 @@ func TestMade(t *testing.T) {
 			if tt.p == (Program{}) {
 				tt.p = p
 			}
-			if got := string(w.tree.Made(tt.p).Get(tt.key)); got != tt.want {
+			var got string
+			if kept := w.tree.Made(tt.p).Get(tt.key); kept != nil {
+				content, err := kept.Read()
+				if err != nil || kept.Hash != Hash(content) {
+					t.Errorf("%q has the hash %s, want %s; %v", content, Hash(content), kept.Hash, err)
+				}
+				got = string(content)
+			}
+			if got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// What the protos were compiled to is there for the svcgen that wrote it, as long as it is whole.
+func TestCompiled(t *testing.T) {
+	p := Program{Version: "v1.0.0"}
+	for name, tt := range map[string]struct {
+		change func(w *world)
+		p      Program
+		want   string
+	}{
+		"the same":       {want: "compiled"},
+		"another svcgen": {p: Program{Version: "v1.0.1"}},
+		"half of it":     {change: func(w *world) { w.write(".svcgen/compiled", "comp") }},
+		"none":           {change: func(w *world) { w.remove(".svcgen/compiled") }},
+		"no memory":      {change: func(w *world) { w.remove(".svcgen/local") }},
+		"nothing to keep": {change: func(w *world) {
+			if err := w.tree.Remember(p, set(w.t), nil); err != nil {
+				w.t.Fatal(err)
+			}
+			if _, left := w.all()[".svcgen/compiled"]; left {
+				w.t.Error("what is not to be kept is there still")
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.mustApply(own("gen/a.go", "one"))
+			if err := w.tree.Remember(p, set(t), []byte("compiled")); err != nil {
+				t.Fatal(err)
+			}
+			if tt.change != nil {
+				tt.change(w)
+			}
+			if tt.p == (Program{}) {
+				tt.p = p
+			}
+			if got := string(w.tree.Compiled(tt.p)); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})

@@ -20,8 +20,9 @@ import (
 // What this machine knows of the tree, and nobody else: .svcgen/.gitignore has it. Without it svcgen reads more.
 const (
 	memoryName   = stateDir + "/local"
-	memoryFormat = "svcgen local 1"
+	memoryFormat = "svcgen local 2"
 	freshSuffix  = ".new" // of the next one, until it is whole
+	compiledName = stateDir + "/compiled"
 )
 
 // Program is the svcgen at work. Two builds of a development version may differ, so these are told apart by the bytes
@@ -34,12 +35,13 @@ type Program struct {
 
 // memory is the content of .svcgen/local: how the files looked when they were last read.
 type memory struct {
-	seen    time.Time // by the clock of the file system, before any of the files was looked at
-	program sight     // the development build that last left nothing to do
-	lock    string    // the hash svcgen.lock had then
-	files   map[string]sight
-	madeBy  string // the svcgen that made what is noted in made
-	made    string // the notes of Made, read when they are asked for
+	seen     time.Time // by the clock of the file system, before any of the files was looked at
+	program  sight     // the development build that last left nothing to do
+	lock     string    // the hash svcgen.lock had then
+	files    map[string]sight
+	compiled string // the hash of .svcgen/compiled
+	madeBy   string // the svcgen that made what is noted in made, and what is in .svcgen/compiled
+	made     string // the notes of Made, read when they are asked for
 }
 
 // sight is a file as it was seen: while size and time are the same, so is the hash.
@@ -65,17 +67,20 @@ func (m memory) settled(t time.Time) bool {
 	return t.Add(tick).Before(m.seen)
 }
 
-// memory reads .svcgen/local. One that cannot be read is empty.
+// memory reads .svcgen/local, once. One that cannot be read is empty.
 func (t *Tree) memory() memory {
+	if t.known != nil {
+		return *t.known
+	}
+	t.known = &memory{}
 	f, err := t.look(memoryName)
 	if err != nil || !f.regular {
-		return memory{}
+		return *t.known
 	}
-	m, ok := parseMemory(string(f.content))
-	if !ok {
-		return memory{}
+	if m, ok := parseMemory(string(f.content)); ok {
+		t.known = &m
 	}
-	return m
+	return *t.known
 }
 
 func parseMemory(text string) (memory, bool) {
@@ -96,6 +101,8 @@ func parseMemory(text string) (memory, bool) {
 			m.lock = rest
 		case "program":
 			m.program, ok = parseSight(rest)
+		case "compiled":
+			m.compiled = rest
 		case "file":
 			var s sight
 			s, ok = parseSight(rest)
@@ -136,6 +143,9 @@ func (m memory) format() []byte {
 		fmt.Fprintf(&b, "lock %s\n", m.lock)
 		line("program", m.program)
 	}
+	if m.compiled != "" {
+		fmt.Fprintf(&b, "compiled %s\n", m.compiled)
+	}
 	for _, name := range slices.Sorted(maps.Keys(m.files)) {
 		line("file", m.files[name])
 	}
@@ -147,8 +157,9 @@ func (m memory) format() []byte {
 const madeLine = "made by "
 
 // Remember notes how the tree looks now that p has left nothing to do in it, so that the next run need not read it
-// all, and what of set took long to make. It changes no file of the service, and only makes the next run faster: where it fails, nothing is lost.
-func (t *Tree) Remember(p Program, set *fileset.Set) (err error) {
+// all, what of set took long to make, and what the protos were compiled to. It changes no file of the service, and only makes the next run
+// faster: where it fails, nothing is lost.
+func (t *Tree) Remember(p Program, set *fileset.Set, compiled []byte) (err error) {
 	if err := t.root.MkdirAll(stateDir, 0o777); err != nil {
 		return err
 	}
@@ -160,8 +171,9 @@ func (t *Tree) Remember(p Program, set *fileset.Set) (err error) {
 	if interrupted, err := t.Interrupted(); err != nil || interrupted {
 		return err
 	}
+	defer func() { t.known = nil }()
 	fresh := memoryName + freshSuffix
-	err = t.remember(p, set, fresh)
+	err = t.remember(p, set, compiled, fresh)
 	if err == nil {
 		err = t.root.Rename(fresh, memoryName)
 	}
@@ -172,7 +184,7 @@ func (t *Tree) Remember(p Program, set *fileset.Set) (err error) {
 }
 
 // remember writes what Remember notes to fresh.
-func (t *Tree) remember(p Program, set *fileset.Set, fresh string) error {
+func (t *Tree) remember(p Program, set *fileset.Set, compiled []byte, fresh string) error {
 	if err := t.root.WriteFile(fresh, nil, 0o644); err != nil {
 		return err
 	}
@@ -182,6 +194,9 @@ func (t *Tree) remember(p Program, set *fileset.Set, fresh string) error {
 	}
 	m, err := t.observe(p, set, began.ModTime())
 	if err != nil {
+		return err
+	}
+	if m.compiled, err = t.keepCompiled(compiled); err != nil {
 		return err
 	}
 	return t.root.WriteFile(fresh, m.format(), 0o644)

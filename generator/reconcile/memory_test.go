@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"testing"
@@ -26,7 +27,7 @@ func (w *world) date(from time.Duration) {
 
 func (w *world) mustRemember(p Program) {
 	w.t.Helper()
-	if err := w.tree.Remember(p, &fileset.Set{}); err != nil {
+	if err := w.tree.Remember(p, &fileset.Set{}, nil); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -87,6 +88,30 @@ func TestMemorySavesReading(t *testing.T) {
 				t.Errorf("current is %v, want %v", is, tt.want)
 			}
 		})
+	}
+}
+
+// A plan reads no file of svcgen's that is remembered as it should be, unless it is to look at everything.
+func TestPlanTrusts(t *testing.T) {
+	w := newWorld(t)
+	w.mustApply(own("gen/a.go", "one"), own("gen/b.go", "one"))
+	w.remember(Program{Version: "v1.0.0"})
+	w.forge("gen/a.go", "two")
+	w.forge("gen/b.go", "two")
+
+	same, other := set(t, own("gen/a.go", "one"), own("gen/b.go", "one")), set(t, own("gen/a.go", "one"), own("gen/b.go", "1ne"))
+	changes, err := w.tree.Plan(same, w.opt)
+	if err != nil || changes.Unchanged != 2 {
+		t.Errorf("%v, %d unchanged, want 2", err, changes.Unchanged)
+	}
+	_, err = w.tree.Plan(other, w.opt)
+	if edited, ok := errors.AsType[*EditedError](err); !ok || len(edited.Actions) != 1 {
+		t.Errorf("%v, want an error about gen/b.go: what is to be replaced is read", err)
+	}
+	w.opt.Thorough = true
+	_, err = w.tree.Plan(same, w.opt)
+	if edited, ok := errors.AsType[*EditedError](err); !ok || len(edited.Actions) != 2 {
+		t.Errorf("%v, want an error about both", err)
 	}
 }
 

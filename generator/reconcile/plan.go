@@ -24,6 +24,7 @@ type Options struct {
 	Inputs    []Input     // what the set was made from
 	Overwrite bool        // replace hand-edited files of svcgen's, after saving them under .svcgen/rescued
 	Evolve    evolve.Plan // what a changed contract asks of the user's code
+	Thorough  bool        // read every file, whatever is remembered of it
 }
 
 // planner compares one set with one tree.
@@ -170,16 +171,27 @@ func (p *planner) read(set *fileset.Set) error {
 		}
 	}
 	p.disk = make(map[string]found, len(names))
+	var known memory
+	if !p.opt.Thorough {
+		known = p.tree.memory()
+	}
 	var mu sync.Mutex
 	return p.tree.eachFolder(names, func(folder *os.Root, dir string, names []string) error {
 		here := Tree{root: folder}
 		for _, base := range names {
-			f, err := here.look(base)
+			name := path.Join(dir, base)
+			var f found
+			var err error
+			if planned, is := set.Get(name); p.old.Files[name].Owner == fileset.Svcgen && (!is || planned.Owner == fileset.Svcgen) {
+				f, err = here.glance(base, known, known.files[name])
+			} else {
+				f, err = here.look(base)
+			}
 			if err != nil {
 				return inFolder(dir, err)
 			}
 			mu.Lock()
-			p.disk[path.Join(dir, base)] = f
+			p.disk[name] = f
 			mu.Unlock()
 		}
 		return nil
@@ -202,13 +214,23 @@ func (p *planner) file(f fileset.File) error {
 
 // own plans a file that svcgen rewrites whenever it differs.
 func (p *planner) own(f fileset.File) error {
-	hash := Hash(f.Text())
+	hash := hashOf(f)
 	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{hash}}
-	disk := p.disk[f.Path]
-	switch {
-	case disk.regular && disk.hash == hash:
+	if disk := p.disk[f.Path]; disk.regular && disk.hash == hash {
 		p.changes.Unchanged++
 		return nil
+	}
+	disk, err := p.whole(f.Path)
+	if err != nil {
+		return err
+	}
+	if f.Kept != nil {
+		if f.Content, err = f.Kept.Read(); err != nil {
+			return err
+		}
+		f.Kept = nil
+	}
+	switch {
 	case strings.HasPrefix(f.Path, stateDir+"/"):
 		// Nobody edits what svcgen keeps for itself, or wants to read of it.
 	case !disk.exists:
@@ -231,6 +253,14 @@ func (p *planner) own(f fileset.File) error {
 	}
 	p.changes.put(f, disk, hash)
 	return nil
+}
+
+// whole is what is at name, with its content.
+func (p *planner) whole(name string) (found, error) {
+	if disk := p.disk[name]; !disk.unread {
+		return disk, nil
+	}
+	return p.tree.look(name)
 }
 
 // NotOurs is the note on a file that svcgen never wrote, at a path it has a file for now.
@@ -405,7 +435,10 @@ func (p *planner) serves(name string, disk found) bool {
 
 // gone plans what happens to a file that is no longer planned.
 func (p *planner) gone(name string, entry Entry) error {
-	disk := p.disk[name]
+	disk, err := p.whole(name)
+	if err != nil {
+		return err
+	}
 	_, moved := p.moved[name]
 	switch {
 	case moved, !disk.exists:

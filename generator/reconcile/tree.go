@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"path"
+
+	"github.com/svcgen/svcgen/generator/fileset"
 )
 
 // Names of what svcgen keeps for itself. All but base are gone after a run that was not interrupted.
@@ -33,6 +35,8 @@ type Tree struct {
 	// fresh is set while the tree is made. Nothing in it is anyone's yet, and all of it can be made again, so nothing
 	// waits for the disk: a hundred files would take longer to reach it than to make.
 	fresh bool
+
+	known *memory // what the last run has noted; read when it is asked for
 }
 
 // Open opens the tree at dir, which must exist.
@@ -59,6 +63,14 @@ func (t *Tree) Lock() (Lock, error) {
 	return ParseLock(text)
 }
 
+// hashOf is the hash of what f is to hold.
+func hashOf(f fileset.File) string {
+	if f.Kept != nil {
+		return f.Kept.Hash
+	}
+	return Hash(f.Text())
+}
+
 // Hash is how files are compared.
 func Hash(content []byte) string {
 	sum := sha256.Sum256(content)
@@ -72,6 +84,7 @@ type found struct {
 	mode    fs.FileMode
 	content []byte
 	hash    string // of a regular file
+	unread  bool   // content is not here, and hash is remembered
 }
 
 // folderError says that there is a folder where a file should be.
@@ -110,6 +123,14 @@ func (t *Tree) look(name string) (found, error) {
 		return found{}, err
 	}
 	return found{exists: true, regular: true, mode: info.Mode().Perm(), content: content, hash: Hash(content)}, nil
+}
+
+// glance is look without the content of a file that is still what known says of it.
+func (t *Tree) glance(name string, m memory, known sight) (found, error) {
+	if info, err := t.root.Lstat(name); err == nil && m.still(known, info) {
+		return found{exists: true, regular: true, mode: info.Mode().Perm(), hash: known.hash, unread: true}, nil
+	}
+	return t.look(name)
 }
 
 func (t *Tree) exists(name string) (bool, error) {

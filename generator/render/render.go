@@ -45,16 +45,15 @@ func Files(s *ir.Service, files []plan.File, opt Options) (*fileset.Set, error) 
 		return nil, err
 	}
 	r := renderer{module: s.Module, reference: opt.Reference, fragments: tmpl, made: opt.Made}
-	done := make([]rendered, len(files))
+	done := make([]fileset.File, len(files))
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, f := range files {
 		group.Go(func() error {
-			content, err := r.file(f)
-			if err != nil {
+			var err error
+			if done[i], err = r.file(f); err != nil {
 				return fmt.Errorf("render %s: %w", f.Path, err)
 			}
-			done[i] = content
 			return nil
 		})
 	}
@@ -63,7 +62,8 @@ func Files(s *ir.Service, files []plan.File, opt Options) (*fileset.Set, error) 
 	}
 	set := &fileset.Set{}
 	for i, f := range files {
-		file := fileset.File{Path: f.Path, Owner: f.Owner, Mode: 0o644, Content: done[i].content, Packed: f.Packed, Key: done[i].key, Decl: f.Decl, Variant: f.Variant}
+		file := done[i]
+		file.Path, file.Owner, file.Mode, file.Decl, file.Variant = f.Path, f.Owner, 0o644, f.Decl, f.Variant
 		if err := set.Add(file); err != nil {
 			return nil, err
 		}
@@ -78,22 +78,16 @@ type renderer struct {
 	made      fileset.Made
 }
 
-// rendered is the content of a file, and the key of what it was made from.
-type rendered struct {
-	content []byte
-	key     string
-}
-
-func (r renderer) file(f plan.File) (rendered, error) {
+// file is what f holds, and the key of what that was made from.
+func (r renderer) file(f plan.File) (fileset.File, error) {
 	if f.Source == plan.Given {
-		return rendered{f.Content, f.Key}, nil
+		return fileset.File{Content: f.Content, Packed: f.Packed, Kept: f.Kept, Key: f.Key}, nil
 	}
-	var key string
 	content, err := r.text(f)
-	if err == nil && f.Source == plan.Fragment && strings.HasSuffix(f.Path, ".go") {
-		content, key, err = r.formatted(f, content)
+	if err != nil || f.Source != plan.Fragment || !strings.HasSuffix(f.Path, ".go") {
+		return fileset.File{Content: content}, err
 	}
-	return rendered{content, key}, err
+	return r.formatted(f, content)
 }
 
 // text is a file as it is copied or printed.
@@ -128,14 +122,23 @@ func headed(f plan.File, src []byte) []byte {
 }
 
 // formatted is a Go file that was printed as it is emitted, and the key of what was printed.
-func (r renderer) formatted(f plan.File, src []byte) (out []byte, key string, err error) {
+func (r renderer) formatted(f plan.File, src []byte) (fileset.File, error) {
 	src = headed(f, src)
 	sum := sha256.Sum256(src)
-	key = "text:" + hex.EncodeToString(sum[:])
-	if out = r.made.Get(key); out == nil {
-		if out, err = format.Source(src); err != nil {
-			return nil, "", fmt.Errorf("format: %w", err)
+	out := fileset.File{Key: "text:" + hex.EncodeToString(sum[:])}
+	if kept := r.made.Get(out.Key); kept != nil {
+		if f.Owner == fileset.Svcgen {
+			out.Kept = kept
+			return out, nil
+		}
+		if content, err := kept.Read(); err == nil {
+			out.Content = content
+			return out, nil
 		}
 	}
-	return out, key, gogen.CheckDirectives(f.Path, out)
+	var err error
+	if out.Content, err = format.Source(src); err != nil {
+		return out, fmt.Errorf("format: %w", err)
+	}
+	return out, gogen.CheckDirectives(f.Path, out.Content)
 }

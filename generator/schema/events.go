@@ -8,6 +8,7 @@ import (
 
 	"github.com/bufbuild/protocompile/ast"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
 )
 
 // message makes sure that the file declaring a message is loaded, if there is one: an event may live in a file
@@ -63,6 +64,13 @@ func (l *loader) declare(tree *ast.FileNode) {
 		if m, ok := decl.(*ast.MessageNode); ok {
 			l.tops[pkg+m.Name.Val] = true
 		}
+	}
+}
+
+// declareKept does the same for a file that was compiled before.
+func (l *loader) declareKept(fd *descriptorpb.FileDescriptorProto) {
+	for _, m := range fd.GetMessageType() {
+		l.tops[string(protoreflect.FullName(fd.GetPackage()).Append(protoreflect.Name(m.GetName())))] = true
 	}
 }
 

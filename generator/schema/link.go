@@ -13,8 +13,10 @@ import (
 	"github.com/bufbuild/protocompile/reporter"
 	"github.com/bufbuild/protocompile/sourceinfo"
 	"golang.org/x/sync/errgroup"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
 )
 
@@ -31,12 +33,13 @@ type linking struct {
 // parsed is a file on its way from the parser to the linker.
 type parsed struct {
 	file *File
-	tree *ast.FileNode
+	tree *ast.FileNode // nil: the file was compiled before
 }
 
 // results are what was linked so far.
 type results struct {
-	files    map[string]linker.File
+	files    map[string]protoreflect.FileDescriptor
+	kept     protoregistry.Files // those that were compiled before
 	names    names
 	warnings []reporter.ErrorWithPos
 	failed   error
@@ -47,7 +50,7 @@ type results struct {
 const groupSize = 128 << 10
 
 func newLinking(ctx context.Context) *linking {
-	k := &linking{ctx: ctx, results: results{files: make(map[string]linker.File), names: make(names)}}
+	k := &linking{ctx: ctx, results: results{files: make(map[string]protoreflect.FileDescriptor), names: make(names)}}
 	k.work.SetLimit(1)
 	return k
 }
@@ -97,9 +100,18 @@ func (l *loader) linkAtOnce(ctx context.Context) error {
 // link runs the compiler over a group.
 func (r *results) link(ctx context.Context, group []parsed, to reporter.Reporter) error {
 	trees := make(map[string]*ast.FileNode, len(group))
-	paths := make([]string, len(group))
-	for i, p := range group {
-		trees[p.file.Path], paths[i] = p.tree, p.file.Path
+	var paths []string
+	for _, p := range group {
+		if p.tree != nil {
+			trees[p.file.Path], paths = p.tree, append(paths, p.file.Path)
+			continue
+		}
+		if err := r.rebuild(p.file); err != nil {
+			return err
+		}
+		if err := r.add(p.file); err != nil {
+			return err
+		}
 	}
 	// What was parsed and linked is handed over; the compiler never reads a file itself.
 	find := func(importPath string) (protocompile.SearchResult, error) {
@@ -119,14 +131,32 @@ func (r *results) link(ctx context.Context, group []parsed, to reporter.Reporter
 	if err != nil {
 		return err
 	}
-	for i, p := range group {
-		if !r.names.add(linked[i]) {
-			return errClash
+	for _, p := range group {
+		if p.tree == nil {
+			continue
 		}
-		r.files[p.file.Path] = linked[i]
-		p.file.Desc = linked[i]
+		p.file.Desc, linked = linked[0], linked[1:]
 		p.file.setLocations(wanted(sourceinfo.GenerateSourceInfo(p.tree, nil)))
+		if p.file.Raw, err = serialize(p.file.Proto); err != nil {
+			return err
+		}
+		if err := r.add(p.file); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+func serialize(fd *descriptorpb.FileDescriptorProto) ([]byte, error) {
+	return proto.MarshalOptions{AllowPartial: true, Deterministic: true}.Marshal(fd)
+}
+
+// add takes a linked file into the results.
+func (r *results) add(f *File) error {
+	if !r.names.add(f.Desc) {
+		return errClash
+	}
+	r.files[f.Path] = f.Desc
 	return nil
 }
 
@@ -238,4 +268,9 @@ func (f *File) locate() {
 func (f *File) provided() {
 	f.Desc = f.Known.desc
 	f.Proto = protodesc.ToFileDescriptorProto(f.Known.desc)
+	raw, err := serialize(f.Proto)
+	if err != nil {
+		panic(err) // it was read from bytes
+	}
+	f.Raw = raw
 }

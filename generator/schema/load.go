@@ -22,27 +22,29 @@ type loader struct {
 	limits Limits
 	roots  []openRoot
 
-	files   map[string]*File // by import path; nil while missing, so that it is reported once
-	order   []*File
-	tops    map[string]bool // full names of the messages that loaded files declare outside of others
-	bare    map[string]bool // import paths of files without a syntax statement
-	linking *linking
-	stack   []string // import paths being loaded, outermost first
-	size    int
-	full    bool // a limit of the closure was passed and reported
-	sources diag.Sources
-	names   []string // import paths that would be found, for hints; filled on first use
-	list    diag.List
+	files    map[string]*File // by import path; nil while missing, so that it is reported once
+	order    []*File
+	tops     map[string]bool // full names of the messages that loaded files declare outside of others
+	bare     map[string]bool // import paths of files without a syntax statement
+	linking  *linking
+	compiled compiled // by an earlier run
+	stack    []string // import paths being loaded, outermost first
+	size     int
+	full     bool // a limit of the closure was passed and reported
+	sources  diag.Sources
+	names    []string // import paths that would be found, for hints; filled on first use
+	list     diag.List
 }
 
 func newLoader(ctx context.Context, in Input) (*loader, error) {
 	l := &loader{
-		limits:  in.Limits.withDefaults(),
-		files:   make(map[string]*File),
-		tops:    make(map[string]bool),
-		bare:    make(map[string]bool),
-		linking: newLinking(ctx),
-		sources: make(diag.Sources),
+		limits:   in.Limits.withDefaults(),
+		files:    make(map[string]*File),
+		tops:     make(map[string]bool),
+		bare:     make(map[string]bool),
+		linking:  newLinking(ctx),
+		compiled: readCompiled(in.Compiled),
+		sources:  make(diag.Sources),
 	}
 	for _, root := range in.Roots {
 		open, err := root.open()
@@ -88,15 +90,19 @@ func (l *loader) load(importPath string, at diag.Pos, imported bool) *File {
 	}
 	l.files[importPath] = f
 	l.sources[f.Disk] = f.Content
-	tree := l.parse(f)
-	if tree == nil {
-		return f
+	var tree *ast.FileNode
+	if l.kept(f) {
+		l.declareKept(f.Proto)
+	} else {
+		if tree = l.parse(f); tree == nil {
+			return f
+		}
+		l.declare(tree)
+		l.bare[importPath] = tree.Syntax == nil
+		l.stack = append(l.stack, importPath)
+		l.imports(f, tree)
+		l.stack = l.stack[:len(l.stack)-1]
 	}
-	l.declare(tree)
-	l.bare[importPath] = tree.Syntax == nil
-	l.stack = append(l.stack, importPath)
-	l.imports(f, tree)
-	l.stack = l.stack[:len(l.stack)-1]
 	l.order = append(l.order, f)
 	if !l.list.HasErrors() { // with one, nothing will come of it
 		l.linking.add(parsed{f, tree})

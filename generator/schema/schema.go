@@ -23,6 +23,10 @@ type Input struct {
 	Messages []Entry // full names of messages whose files are wanted too, such as consumed events
 	Roots    []Root  // searched in this order
 	Limits   Limits  // zero fields take their defaults
+
+	// Compiled is Schema.Compiled of an earlier run of the same svcgen, or nil. With it, diagnostics may lack their place:
+	// when there are any, compile again without.
+	Compiled []byte
 }
 
 // Entry is a file or message the caller asks for, and where it does.
@@ -50,6 +54,8 @@ type File struct {
 	Known   *Known // the Go module that provides it; nil for a file of the user's
 	Desc    protoreflect.FileDescriptor
 	Proto   *descriptorpb.FileDescriptorProto // with comments; not to be changed
+	Raw     []byte                            // Proto, serialized
+	Kept    bool                              // taken from Input.Compiled: that run found nothing wrong in it
 
 	located bool     // Desc knows the positions of everything in it
 	lines   [][]byte // Content by lines; filled on first use

@@ -53,12 +53,16 @@ func (m Module) Broken(ask func(name string) bool) diag.List {
 	}
 	was.real, is.real = folders, folders
 
+	faults := is.faults(ask)
+	if len(faults) == 0 {
+		return nil // whatever was wrong before
+	}
 	known := map[fault]int{}
 	for _, f := range was.faults(ask) {
 		known[f.fault]++
 	}
 	var list diag.List
-	for _, f := range is.faults(ask) {
+	for _, f := range faults {
 		old := f.fault
 		if from, renamed := m.Renamed[old.file]; renamed {
 			old.file = from

@@ -95,10 +95,10 @@ func terminate(ctx context.Context, s *Scene) error {
 	return nil
 }
 
-// disconnect ends all other connections to the database, and says how many those were.
+// disconnect ends all connections to the database but the lab's own, of which there may be several, and says how many those were.
 func (d *database) disconnect(ctx context.Context) (n int, err error) {
 	if d.kind == "postgres" {
-		const q = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+		const q = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND application_name <> '" + labName + "'"
 		err = d.QueryRowContext(ctx, q).Scan(&n)
 		return n, err
 	}

@@ -262,7 +262,7 @@ func (l *Lab) database(ctx context.Context, f Fault, b *build) (*database, error
 	create := "CREATE DATABASE " + name
 	switch d.kind {
 	case "postgres":
-		d.direct, d.wire = postgresURL(s.URL(), name), postgresURL(s.ProxyURL(), name)
+		d.direct, d.wire = postgresURL(s.URL(), name, "application_name="+labName), postgresURL(s.ProxyURL(), name, "")
 		err = execOn(ctx, "pgx", s.URL(), create)
 	case "mysql":
 		d.direct, d.wire = mysqlDSN(s.URL(), name), mysqlDSN(s.ProxyURL(), name)
@@ -281,12 +281,18 @@ func (l *Lab) database(ctx context.Context, f Fault, b *build) (*database, error
 	return d, err
 }
 
-func postgresURL(server, name string) string {
+// labName is what the lab's own connections to PostgreSQL are called.
+const labName = "lab"
+
+func postgresURL(server, name, setting string) string {
 	u, err := url.Parse(server)
 	if err != nil {
 		panic(err) // it is the rig's
 	}
 	u.Path = "/" + name
+	if setting != "" {
+		u.RawQuery = strings.TrimPrefix(u.RawQuery+"&"+setting, "&")
+	}
 	return u.String()
 }
 

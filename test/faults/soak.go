@@ -25,6 +25,7 @@ type Soak struct {
 	Violations         int
 	Recovery           []time.Duration // of each fault
 	Failed             []string        // histories with something wrong, kept
+	Void               int             // rounds that the lab could not play to their end: nothing is said of them
 
 	rounds int
 }
@@ -36,14 +37,17 @@ const (
 	calm = 3000
 	// soakRate is calls a second: what two cores sustain beside the servers, so that there is load and not a queue.
 	soakRate = 1500
+	// maxVoid is how many rounds in a row may be void before the soak gives up.
+	maxVoid = 3
 )
 
 // Run does random faults in random order for at least d, and adds up what the histories say. Histories of rounds that
-// went well are removed.
+// went well are removed. The other histories are kept.
 func (k *Soak) Run(ctx context.Context, lab *Lab, dir string, d time.Duration, out io.Writer) error {
 	began := time.Now()
 	rng := rand.New(rand.NewPCG(k.Seed, 0))
 	stacks := []workload.Stack{pgRabbit, pgKafka, mysqlRabbit}
+	void := 0 // in a row
 	for time.Since(began) < d && ctx.Err() == nil {
 		left := d - time.Since(began)
 		f := Fault{Name: fmt.Sprintf("soak-%d", k.rounds+1), Stack: stacks[k.rounds%len(stacks)], Replicas: 2, Expect: gate()}
@@ -56,8 +60,15 @@ func (k *Soak) Run(ctx context.Context, lab *Lab, dir string, d time.Duration, o
 		path := filepath.Join(dir, f.Name+".jsonl")
 		v, err := k.round(ctx, lab, f, rng.Uint64(), min(left, round), path)
 		if err != nil {
-			return fmt.Errorf("%s on %v: %w; history: %s", f.Name, f.Stack, err, path)
+			err = fmt.Errorf("%s on %v: %w; history: %s", f.Name, f.Stack, err, path)
+			if void++; void == maxVoid || ctx.Err() != nil {
+				return err
+			}
+			k.Void++
+			_, _ = fmt.Fprintf(out, "void: %v\n", err)
+			continue
 		}
+		void = 0
 		_, _ = fmt.Fprintf(out, "%v on %v\n", v, f.Stack)
 		k.Calls, k.OK, k.Faults = k.Calls+v.Calls, k.OK+v.OK, k.Faults+v.Faults
 		k.Events, k.Duplicates = k.Events+v.Events, k.Duplicates+v.Duplicates

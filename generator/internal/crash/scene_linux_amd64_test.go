@@ -208,13 +208,13 @@ func (f file) String() string { return fmt.Sprintf("%v, %d bytes", f.mode, len(f
 
 func (f file) same(g file) bool { return f.mode == g.mode && f.text == g.text }
 
-// read reads a folder; without .svcgen/local, in which are times.
+// read reads a folder; without .svcgen/local, in which are times, and .svcgen/compiled, which goes with it.
 func read(t *testing.T, dir string) tree {
 	t.Helper()
 	all := tree{}
 	root := os.DirFS(dir)
 	err := fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || name == "." || name == "orders/.svcgen/local" {
+		if err != nil || name == "." || name == "orders/.svcgen/local" || name == "orders/.svcgen/compiled" {
 			return err
 		}
 		info, err := d.Info()

@@ -98,6 +98,8 @@ func live(t *testing.T, c *checker, seed uint64) {
 				problem = fmt.Sprintf("a second run: exit code %d\n%s", again, out)
 			} else if name := differs(after, read(t, tree)); name != "" {
 				problem = "a second run changed " + name
+			} else if found, out := svcgen("regen", "--allow-breaking", "--check", tree); found != code { // it takes nothing from earlier runs
+				problem = fmt.Sprintf("a check: exit code %d\n%s", found, out)
 			}
 		}
 		if problem != "" {
@@ -123,13 +125,13 @@ func svcgen(args ...string) (int, string) {
 	return code, out.String()
 }
 
-// read reads a tree; without .svcgen/local, which is a note about times.
+// read reads a tree; without .svcgen/local and .svcgen/compiled, which are notes for the next run.
 func read(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	err := filepath.WalkDir(dir, func(name string, d os.DirEntry, err error) error {
 		rel, relErr := filepath.Rel(dir, name)
-		if err != nil || relErr != nil || d.IsDir() || rel == ".svcgen/local" {
+		if err != nil || relErr != nil || d.IsDir() || rel == ".svcgen/local" || rel == ".svcgen/compiled" {
 			return err
 		}
 		text, err := os.ReadFile(name)

@@ -102,14 +102,14 @@ func one(ctx context.Context, lab *faults.Lab, f faults.Fault, seed uint64, keep
 }
 
 // header names the ledger's columns.
-const header = "date\tcommit\tseed\tduration\tcalls\tcalls_ok\tfaults\tevents\tduplicates\tviolations\trecovery_p50_s\trecovery_p99_s\n"
+const header = "date\tcommit\tseed\tduration\tcalls\tcalls_ok\tfaults\tevents\tduplicates\tviolations\tvoid_rounds\trecovery_p50_s\trecovery_p99_s\n"
 
 func soaked(ctx context.Context, lab *faults.Lab, s *faults.Soak, d time.Duration, keep, ledger string, out io.Writer) error {
 	what := commit(ctx) // now: it may change while this runs
 	_, _ = fmt.Fprintf(out, "soak of %v, seed %d, commit %s\n", d, s.Seed, what)
 	err := s.Run(ctx, lab, keep, d, out)
-	line := fmt.Sprintf("%s\t%s\t%d\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%.2f\t%.2f\n", time.Now().UTC().Format(time.DateOnly), what, s.Seed,
-		s.Took.Round(time.Second), s.Calls, s.OK, s.Faults, s.Events, s.Duplicates, s.Violations,
+	line := fmt.Sprintf("%s\t%s\t%d\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%.2f\t%.2f\n", time.Now().UTC().Format(time.DateOnly), what, s.Seed,
+		s.Took.Round(time.Second), s.Calls, s.OK, s.Faults, s.Events, s.Duplicates, s.Violations, s.Void,
 		s.Percentile(50).Seconds(), s.Percentile(99).Seconds())
 	_, _ = fmt.Fprint(out, header, line)
 	if err != nil {
