@@ -14,7 +14,6 @@ import (
 	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/drift"
 	"github.com/svcgen/svcgen/generator/evolve"
-	"github.com/svcgen/svcgen/generator/goedit"
 	"github.com/svcgen/svcgen/generator/reconcile"
 )
 
@@ -54,7 +53,7 @@ func readPromised(tree *reconcile.Tree, out *generator.Output) (promised, error)
 	if err := proto.Unmarshal(descriptors.Content, p.after); err != nil {
 		return p, fmt.Errorf("read the new descriptors: %w", err)
 	}
-	if err := proto.Unmarshal(set, p.before); err != nil && goedit.ConflictMarker(set) > 0 {
+	if err := proto.Unmarshal(set, p.before); err != nil && diag.ConflictMarker(set) > 0 {
 		p.before = nil // git has joined what it must not
 	} else if err != nil {
 		return p, &failure{exitFailed, diag.List{{Pos: diag.Pos{File: contract.Descriptors}, Message: "cannot be read", Hint: restore}}}

@@ -31,6 +31,7 @@ func (d Decl) source() string {
 // Plan is what the user's code is to be brought to. The zero Plan changes nothing.
 type Plan struct {
 	Folder, Package string
+	Places          map[Decl]string // the files that methods and types have to themselves, where they have one
 
 	moved    []move             // imports
 	changed  map[Decl]signature // methods with other types or another streaming kind than before
@@ -49,9 +50,21 @@ type Plan struct {
 type move struct{ from, to string }
 
 type signature struct {
-	want goedit.Signature
-	kind ir.Kind // now
-	was  ir.Kind
+	want    goedit.Signature
+	kind    ir.Kind // now
+	was     ir.Kind
+	unsure  bool          // the last contract does not know what it was
+	stream  goedit.Type   // that it was given; zero where there was none
+	aliases []goedit.Type // of that, in generated code
+}
+
+// anew is what the method has to look like when it is written again: an alias of before is another type now.
+func (s signature) anew() goedit.Signature {
+	want := goedit.Signature{Params: slices.Clone(s.want.Params), Results: s.want.Results}
+	for i := range want.Params {
+		want.Params[i].Also = nil
+	}
+	return want
 }
 
 type gone struct {
@@ -78,6 +91,9 @@ func Compare(old *contract.Contract, now contract.Contract, renames []Rename) (P
 		return Plan{}, err
 	}
 	old = rebased(handling(renamed(old, renames), now), now.Module)
+	if old != nil {
+		p.moved = moves(*old, now)
+	}
 	from := map[Decl]Decl{} // where a renamed method comes from
 	for _, r := range renames {
 		from[r.To] = r.From
@@ -94,20 +110,22 @@ func Compare(old *contract.Contract, now contract.Contract, renames []Rename) (P
 			if old != nil {
 				was, known = old.Method(source.Type, source.Method)
 			}
+			is := signature{want: p.signatureOf(s.Type, m), kind: m.Kind, was: m.Kind}
 			switch {
 			case known && !renamed && handles(now, was) && !was.Same(m):
 				// Another handler has its event now: a body of this name is for that one.
 			case known && !was.Same(m):
-				p.changed[decl] = signature{want: p.signatureOf(m), kind: m.Kind, was: was.Kind}
+				is.was, is.stream, is.aliases = was.Kind, p.streamOf(was), p.aliases(source.Type, source.Method)
+				p.changed[decl] = is
 			case renamed: // the next run knows nothing of the old one's types
-				p.changed[decl] = signature{want: p.signatureOf(m), kind: m.Kind, was: m.Kind}
+				is.unsure = !known
+				p.changed[decl] = is
 			case old != nil && !known:
-				p.added[decl] = signature{want: p.signatureOf(m), kind: m.Kind, was: m.Kind}
+				p.added[decl] = is
 			}
 		}
 	}
 	if old != nil {
-		p.moved = moves(*old, now)
 		p.lose(*old, now)
 	}
 	return p, nil
@@ -189,10 +207,10 @@ func (p Plan) Added(d Decl) bool {
 	return ok
 }
 
-// Restreamed reports whether the method's streaming kind changed, and what to call the new one.
+// Restreamed reports whether the method's streaming kind changed, or may have, and what to call the new one.
 func (p Plan) Restreamed(d Decl) (suffix string, ok bool) {
 	s, ok := p.changed[d]
-	if !ok || s.kind == s.was {
+	if !ok || s.kind == s.was && !s.unsure {
 		return "", false
 	}
 	return string(s.kind), true
@@ -271,27 +289,60 @@ func serves(c contract.Contract, typ string) bool {
 	return slices.ContainsFunc(c.Types(), func(s contract.Service) bool { return s.Type == typ })
 }
 
-// signatureOf is the signature of a method of a service, or of a handler.
-func (p Plan) signatureOf(m contract.Method) goedit.Signature {
+// signatureOf is the signature of a method of the service that the user calls typ, or of a handler.
+func (p *Plan) signatureOf(typ string, m contract.Method) goedit.Signature {
 	in, out := goType(m.In), goType(m.Out)
-	ptr := func(t goedit.Type) goedit.Type { t.Star = true; return t }
-	stream := func(name string, args ...goedit.Type) goedit.Type {
-		return goedit.Type{Path: "google.golang.org/grpc", Alias: "grpc", Name: name, Args: args}
-	}
+	in.Star, out.Star = true, true
 	failure, ctx := goedit.Type{Name: "error"}, goedit.Type{Path: "context", Alias: "context", Name: "Context"}
+	stream := p.streamOf(m)
+	stream.Also = p.aliases(typ, m.Name)
 	switch m.Kind {
 	case contract.Handler:
-		tx := goedit.Type{Path: p.module + "/internal/gen/store", Alias: "store", Name: "Tx"}
-		return goedit.Signature{Params: []goedit.Type{ctx, ptr(tx), ptr(in)}, Results: []goedit.Type{failure}}
+		tx := goedit.Type{Star: true, Path: p.module + "/internal/gen/store", Alias: "store", Name: "Tx"}
+		return goedit.Signature{Params: []goedit.Type{ctx, tx, in}, Results: []goedit.Type{failure}}
 	case ir.ServerStream:
-		return goedit.Signature{Params: []goedit.Type{ptr(in), stream("ServerStreamingServer", out)}, Results: []goedit.Type{failure}}
-	case ir.ClientStream:
-		return goedit.Signature{Params: []goedit.Type{stream("ClientStreamingServer", in, out)}, Results: []goedit.Type{failure}}
-	case ir.BidiStream:
-		return goedit.Signature{Params: []goedit.Type{stream("BidiStreamingServer", in, out)}, Results: []goedit.Type{failure}}
+		return goedit.Signature{Params: []goedit.Type{in, stream}, Results: []goedit.Type{failure}}
+	case ir.ClientStream, ir.BidiStream:
+		return goedit.Signature{Params: []goedit.Type{stream}, Results: []goedit.Type{failure}}
 	default:
-		return goedit.Signature{Params: []goedit.Type{ctx, ptr(in)}, Results: []goedit.Type{ptr(out), failure}}
+		return goedit.Signature{Params: []goedit.Type{ctx, in}, Results: []goedit.Type{out, failure}}
 	}
+}
+
+// streamOf is the stream that a method is given.
+func (p *Plan) streamOf(m contract.Method) goedit.Type {
+	in, out := p.goTypeNow(m.In), p.goTypeNow(m.Out)
+	t := goedit.Type{Path: "google.golang.org/grpc", Alias: "grpc"}
+	switch m.Kind {
+	case ir.ServerStream:
+		t.Name, t.Args = "ServerStreamingServer", []goedit.Type{out}
+	case ir.ClientStream:
+		t.Name, t.Args = "ClientStreamingServer", []goedit.Type{in, out}
+	case ir.BidiStream:
+		t.Name, t.Args = "BidiStreamingServer", []goedit.Type{in, out}
+	default:
+		return goedit.Type{}
+	}
+	return t
+}
+
+// aliases are the names that generated code may have for the stream of a method.
+func (p *Plan) aliases(typ, method string) []goedit.Type {
+	var list []goedit.Type
+	for _, path := range p.generated {
+		list = append(list, goedit.Type{Path: path, Name: p.goNames[typ] + "_" + method + "Server"})
+	}
+	return list
+}
+
+// goTypeNow is a type of either contract, where its package is now.
+func (p *Plan) goTypeNow(t contract.Type) goedit.Type {
+	for _, m := range p.moved {
+		if m.from == t.Path {
+			t.Path = m.to
+		}
+	}
+	return goType(t)
 }
 
 func goType(t contract.Type) goedit.Type {

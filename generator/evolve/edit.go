@@ -19,16 +19,18 @@ import (
 type Result struct {
 	Content map[string][]byte // of the files that were edited, by the path they had
 	Moved   map[string]string // old path to new, of a renamed method's own file
+	Parked  map[Decl]bool     // methods that got out of the way of one that is streamed otherwise
 	Notes   diag.List         // a warning for each edit, and for what the user has to see to
 }
 
 // editor is one edit of a set of files.
 type editor struct {
-	plan  Plan
-	files map[string][]byte // as edited so far
-	was   map[string][]byte
-	moved map[string]string
-	notes []note
+	plan   Plan
+	files  map[string][]byte // as edited so far
+	was    map[string][]byte
+	moved  map[string]string
+	parked map[Decl]bool
+	notes  []note
 }
 
 // note is a note whose position is looked up when all edits are made. Decl is empty when pos is right already.
@@ -42,7 +44,7 @@ type note struct {
 
 // Edit makes the edits in files, which are keyed by path. An error is a diag.List: nothing is to be written then.
 func (p Plan) Edit(files map[string][]byte) (Result, error) {
-	e := &editor{plan: p, files: maps.Clone(files), was: files, moved: map[string]string{}}
+	e := &editor{plan: p, files: maps.Clone(files), was: files, moved: map[string]string{}, parked: map[Decl]bool{}}
 	for _, step := range []func() error{e.imports, e.renameServices, e.rename, e.park, e.retype, e.meet, e.report} {
 		if err := step(); err != nil {
 			return Result{}, err
@@ -114,68 +116,97 @@ func (e *editor) pkg() (*goedit.Package, error) {
 	return pkg, errs.Err()
 }
 
+// rename gives methods their new names, all at once: two may have changed theirs.
 func (e *editor) rename() error {
-	for _, r := range e.plan.renames {
-		if r.ofService() {
-			continue
-		}
-		pkg, err := e.pkg()
-		if err != nil {
-			return err
-		}
+	renames := slices.DeleteFunc(slices.Clone(e.plan.renames), Rename.ofService)
+	if len(renames) == 0 {
+		return nil
+	}
+	pkg, err := e.pkg()
+	if err != nil {
+		return err
+	}
+	edits := map[string][]goedit.Edit{}
+	files := map[string]string{} // that go with their methods
+	for _, r := range renames {
 		found := pkg.Methods(r.From.Type, r.From.Method)
 		if len(found) == 0 {
 			return diag.List{{Message: fmt.Sprintf("--rename %s: no method %s is declared in %s", r, r.From, e.plan.Folder)}}
 		}
-		if there := pkg.Methods(r.To.Type, r.To.Method); len(there) > 0 {
+		if there := pkg.Methods(r.To.Type, r.To.Method); len(there) > 0 && !e.plan.Leaves(r.To) {
 			return taken(r, r.To.String(), there[0].Pos())
 		}
 		if !pkg.HasType(r.To.Type) {
 			return diag.List{{Message: fmt.Sprintf("--rename %s: type %s is not declared yet", r, r.To.Type), Hint: "run svcgen regen first, then again with --rename"}}
 		}
-		e.edit(found, r.To, func(m goedit.Method) []goedit.Edit {
-			edits := []goedit.Edit{m.Rename(r.To.Method)}
+		for _, m := range found {
+			name := m.File.Path
+			edits[name] = append(edits[name], m.Rename(r.To.Method))
 			if r.From.Type != r.To.Type {
-				edits = append(edits, m.MoveTo(r.To.Type)...)
+				edits[name] = append(edits[name], m.MoveTo(r.To.Type)...)
 			}
-			return edits
-		}, fmt.Sprintf("%s is %s now, as you said", r.From, r.To))
-		if err := e.moveFile(found, r); err != nil {
+			e.notes = append(e.notes, note{file: name, decl: r.To, message: fmt.Sprintf("%s is %s now, as you said", r.From, r.To)})
+		}
+		if name := found[0].File.Path; len(found) == 1 && ownFile(name, r.From) && e.plan.Places[r.To] != "" {
+			files[name] = e.plan.Places[r.To]
+		}
+	}
+	for name, made := range edits {
+		e.files[name] = goedit.Apply(e.files[name], made)
+	}
+	for _, r := range renames {
+		if err := e.renameTest(r, files); err != nil {
 			return err
+		}
+	}
+	e.move(files)
+	return nil
+}
+
+// ownFile reports whether a file is called after the method.
+func ownFile(name string, d Decl) bool {
+	stem := strings.TrimSuffix(path.Base(name), ".go")
+	return stem == naming.Snake(d.Method) || stem == naming.Snake(d.Type)+"_"+naming.Snake(d.Method)
+}
+
+func testOf(name string) string { return strings.TrimSuffix(name, ".go") + "_test.go" }
+
+// renameTest lets the test of a method follow it: its calls, and its file, which is noted in files.
+func (e *editor) renameTest(r Rename, files map[string]string) error {
+	to := ""
+	if place := e.plan.Places[r.To]; place != "" {
+		to = testOf(place)
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.files)) {
+		own, test := strings.CutSuffix(name, "_test.go")
+		if !test || path.Dir(name) != e.plan.Folder || !ownFile(own+".go", r.From) {
+			continue
+		}
+		f, errs := goedit.ParseFile(name, e.files[name])
+		if errs != nil {
+			return errs
+		}
+		e.files[name] = goedit.Apply(e.files[name], f.RenameTest(r.From.Type, r.From.Method, r.To.Type, r.To.Method))
+		if to != "" {
+			files[name], to = to, ""
 		}
 	}
 	return nil
 }
 
-// moveFile renames the stub's own file after its method, and its test, in which the calls follow.
-func (e *editor) moveFile(found []goedit.Method, r Rename) error {
-	if len(found) != 1 {
-		return nil
-	}
-	old, now := naming.Snake(r.From.Method), naming.Snake(r.To.Method)
-	if base := path.Base(found[0].File.Path); base == naming.Snake(r.From.Type)+"_"+old+".go" {
-		old, now = naming.Snake(r.From.Type)+"_"+old, naming.Snake(r.To.Type)+"_"+now
-	} else if base != old+".go" {
-		return nil
-	}
-	for _, end := range []string{".go", "_test.go"} {
-		from, to := path.Join(e.plan.Folder, old+end), path.Join(e.plan.Folder, now+end)
-		src, exists := e.files[from]
-		if _, taken := e.files[to]; !exists || taken && from != to {
-			continue
-		}
-		if end == "_test.go" {
-			f, errs := goedit.ParseFile(from, src)
-			if errs != nil {
-				return errs
+// move lets files go where nothing is, or where what is there goes as well.
+func (e *editor) move(files map[string]string) {
+	maps.DeleteFunc(files, func(from, to string) bool { return from == to })
+	for again := true; again; {
+		again = false
+		for from, to := range files {
+			if _, taken := e.files[to]; taken && files[to] == "" {
+				delete(files, from)
+				again = true
 			}
-			e.files[from] = goedit.Apply(src, f.RenameTest(r.From.Type, r.From.Method, r.To.Type, r.To.Method))
-		}
-		if from != to {
-			e.moved[from] = to
 		}
 	}
-	return nil
+	maps.Copy(e.moved, files)
 }
 
 // edit edits several declarations at once; those of one file must not overlap.
@@ -207,28 +238,41 @@ func unique(edits []goedit.Edit) []goedit.Edit {
 func (e *editor) park() error {
 	for _, decl := range sorted(e.plan.changed) {
 		s := e.plan.changed[decl]
-		if s.kind == s.was {
+		if s.kind == s.was && !s.unsure {
 			continue
 		}
 		pkg, err := e.pkg()
 		if err != nil {
 			return err
 		}
-		found := slices.DeleteFunc(pkg.Methods(decl.Type, decl.Method), func(m goedit.Method) bool { return m.Fits(s.want) })
+		found := slices.DeleteFunc(pkg.Methods(decl.Type, decl.Method), func(m goedit.Method) bool {
+			if _, err := m.Retype(s.want); s.unsure {
+				return err == nil
+			}
+			return m.Fits(s.anew())
+		})
 		if len(found) == 0 {
 			continue
 		}
-		to := e.free(pkg, decl, s.was)
-		e.edit(found, Decl{decl.Type, to}, func(m goedit.Method) []goedit.Edit { return []goedit.Edit{m.Rename(to)} },
+		to := e.free(pkg, decl, found[0].Unary())
+		e.parked[decl] = true
+		for i, n := range e.notes {
+			if n.decl == decl {
+				e.notes[i].decl.Method = to
+			}
+		}
+		e.edit(found, Decl{decl.Type, to}, func(m goedit.Method) []goedit.Edit {
+			return append(m.Spell(s.aliases, s.stream), m.Rename(to))
+		},
 			fmt.Sprintf("%s is %s now, which this body cannot serve; the method is %s now, and a new one stands in a file of its own", decl, spoken(s.kind), to))
 	}
 	return nil
 }
 
 // free is a name for the method of before that nothing has.
-func (e *editor) free(pkg *goedit.Package, decl Decl, was ir.Kind) string {
+func (e *editor) free(pkg *goedit.Package, decl Decl, unary bool) string {
 	base := decl.Method + "Stream"
-	if was == ir.Unary {
+	if unary {
 		base = decl.Method + "Unary"
 	}
 	name := base
@@ -363,7 +407,7 @@ func (e *editor) has(folder string) bool {
 
 // result parses what was edited once more: an edit that broke a file is stopped here.
 func (e *editor) result() (Result, error) {
-	r := Result{Content: map[string][]byte{}, Moved: e.moved}
+	r := Result{Content: map[string][]byte{}, Moved: e.moved, Parked: e.parked}
 	for name, src := range e.files {
 		if bytes.Equal(src, e.was[name]) {
 			continue

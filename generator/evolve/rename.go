@@ -64,10 +64,16 @@ func (p Plan) Moves(name string) bool {
 	})
 }
 
-// checkRenames refuses what cannot be meant: a rename of a method that is still there, or to one that is not.
+// Leaves reports whether the user's own method d becomes another one.
+func (p Plan) Leaves(d Decl) bool {
+	return slices.ContainsFunc(p.renames, func(r Rename) bool { return r.From == d })
+}
+
+// checkRenames refuses what cannot be meant: a rename of a method that is still there, or to one that is not. One that
+// is still there may be another by now: where a second rename says so, as when two have changed their names.
 func (p *Plan) checkRenames() error {
 	var errs diag.List
-	seen := map[Decl]bool{}
+	from, to := map[Decl]bool{}, map[Decl]bool{}
 	for _, r := range p.renames {
 		switch {
 		case (r.From.Type == contract.Consumers) != (r.To.Type == contract.Consumers):
@@ -77,14 +83,14 @@ func (p *Plan) checkRenames() error {
 		case r.ofService() && len(p.methods(r.To.Type)) == 0:
 			errs.Add(diag.Pos{}, "rename it in the proto first", "--rename %s: %s is not in the proto, or has no methods", r, r.To.Type)
 		case r.ofService():
-		case p.declared[r.From]:
+		case p.declared[r.From] && !p.Awaited(r.From):
 			errs.Add(diag.Pos{}, "", "--rename %s: %s is in the %s still", r, r.From, r.From.source())
 		case !p.declared[r.To]:
 			errs.Add(diag.Pos{}, "rename it in the "+r.To.source()+" first", "--rename %s: %s is not in the %s", r, r.To, r.To.source())
-		case seen[r.From] || seen[r.To]:
+		case from[r.From] || to[r.To]:
 			errs.Add(diag.Pos{}, "", "--rename %s: one of the two is renamed twice", r)
 		}
-		seen[r.From], seen[r.To] = true, true
+		from[r.From], to[r.To] = true, true
 	}
 	return errs.Err()
 }

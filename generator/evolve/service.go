@@ -67,6 +67,7 @@ func (e *editor) renameServices() error {
 		for _, m := range e.plan.methods(to) {
 			own["Test"+from+"_"+m] = "Test" + to + "_" + m
 		}
+		files := map[string]string{}
 		edits := goedit.RenameDeclared(e.plan.Package, e.folder(), own)
 		for _, name := range slices.Sorted(maps.Keys(e.files)) {
 			f, errs := goedit.ParseFile(name, e.files[name])
@@ -82,8 +83,9 @@ func (e *editor) renameServices() error {
 				e.files[name] = goedit.Apply(e.files[name], made)
 				e.notes = append(e.notes, note{file: name, pos: pos, message: fmt.Sprintf("%s is %s now, as you said", from, to)})
 			}
-			e.moveServiceFile(name, r)
+			e.followService(name, r, files)
 		}
+		e.move(files)
 	}
 	return nil
 }
@@ -109,23 +111,24 @@ func (e *editor) mayRename(r Rename) error {
 	return nil
 }
 
-// moveServiceFile renames files that are called after the service.
-func (e *editor) moveServiceFile(name string, r Rename) {
-	old, now := naming.Snake(r.From.Type), naming.Snake(r.To.Type)
-	base := path.Base(name)
+// followService notes in files that name, if it is called after the service, goes with it.
+func (e *editor) followService(name string, r Rename, files map[string]string) {
 	if path.Dir(name) != e.plan.Folder {
 		return
 	}
+	old, base := naming.Snake(r.From.Type), path.Base(name)
 	for _, m := range append([]string{""}, e.plan.methods(r.To.Type)...) {
-		for _, end := range []string{".go", "_test.go"} {
-			tail := end
-			if m != "" {
-				tail = "_" + naming.Snake(m) + end
-			}
-			to := path.Join(e.plan.Folder, now+tail)
-			if _, taken := e.files[to]; base == old+tail && !taken {
-				e.moved[name] = to
-			}
+		own := old + ".go"
+		if m != "" {
+			own = old + "_" + naming.Snake(m) + ".go"
+		}
+		to := e.plan.Places[Decl{r.To.Type, m}]
+		switch {
+		case to == "":
+		case base == own:
+			files[name] = to
+		case base == testOf(own):
+			files[name] = testOf(to)
 		}
 	}
 }

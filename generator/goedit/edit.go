@@ -4,6 +4,7 @@ import (
 	"errors"
 	"go/ast"
 	"go/token"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -20,6 +21,7 @@ type Type struct {
 	Alias string // how to name the import where the file has none yet
 	Name  string
 	Args  []Type
+	Also  []Type // aliases of it, which a file may use as well
 }
 
 // Signature is what a method has to look like; how its parameters are called is the user's business.
@@ -89,6 +91,21 @@ func (m Method) Retype(want Signature) ([]Edit, error) {
 	}
 	return append(edits, names.edits()...), nil
 }
+
+// Spell returns the edits that write what its parameters call by one of the aliases as t, for when those go.
+func (m Method) Spell(aliases []Type, t Type) []Edit {
+	names := newImports(m.File)
+	var edits []Edit
+	for _, expr := range flatten(m.decl.Type.Params) {
+		if slices.ContainsFunc(aliases, func(a Type) bool { return m.File.matches(expr, a) }) {
+			edits = append(edits, Edit{m.File.offset(expr.Pos()), m.File.offset(expr.End()), names.spell(t)})
+		}
+	}
+	return append(edits, names.edits()...)
+}
+
+// Unary reports whether the method answers as one that is not streamed: with a message and an error.
+func (m Method) Unary() bool { return len(flatten(m.decl.Type.Results)) == 2 }
 
 // Rename returns the edit that gives the method another name.
 func (m Method) Rename(name string) Edit {
@@ -166,6 +183,9 @@ func flatten(list *ast.FieldList) []ast.Expr {
 
 // matches reports whether expr is the type t under the names of this file.
 func (f *File) matches(expr ast.Expr, t Type) bool {
+	if slices.ContainsFunc(t.Also, func(alias Type) bool { return f.matches(expr, alias) }) {
+		return true
+	}
 	if p, ok := expr.(*ast.ParenExpr); ok {
 		return f.matches(p.X, t)
 	}
@@ -295,6 +315,7 @@ func (im *imports) name(t Type) string {
 		}
 	}
 	used := im.file.identifiers()
+	maps.Copy(used, im.file.beside)
 	for _, a := range im.added {
 		used[a.Alias] = true
 	}

@@ -20,21 +20,24 @@ import (
 
 // Package is the parsed Go files of one folder, tests and files of another package clause left out.
 type Package struct {
-	files []*File
+	files   []*File
+	aliases map[string]string // of a type of the package that is another name for one: that one
 }
 
 // File is one parsed Go file.
 type File struct {
-	Path string
-	Src  []byte
-	fset *token.FileSet
-	ast  *ast.File
+	Path   string
+	Src    []byte
+	fset   *token.FileSet
+	ast    *ast.File
+	beside map[string]bool // what the package declares: no import may be called like that
 }
 
 // Parse reads the Go files of one folder, keyed by path, that belong to package name, or to any if that is empty. A
 // file that does not parse is reported at its position: nothing may be decided about a package that cannot be read.
 func Parse(name string, files map[string][]byte) (*Package, diag.List) {
-	pkg := &Package{}
+	pkg := &Package{aliases: map[string]string{}}
+	declared := map[string]bool{}
 	var errs diag.List
 	for _, path := range slices.Sorted(maps.Keys(files)) {
 		if strings.HasSuffix(path, "_test.go") {
@@ -45,10 +48,25 @@ func Parse(name string, files map[string][]byte) (*Package, diag.List) {
 		case err != nil:
 			errs = append(errs, *err)
 		case f.ast.Name.Name == name || name == "":
+			f.beside = declared
 			pkg.files = append(pkg.files, f)
+			maps.Copy(pkg.aliases, f.aliases())
+			f.TopLevel(declared)
 		}
 	}
 	return pkg, errs
+}
+
+// same is the type that a name of the package stands for: its own, or the one it is an alias of.
+func (p *Package) same(name string) string {
+	for range p.aliases { // which may be a circle, in code that does not compile
+		of, ok := p.aliases[name]
+		if !ok {
+			break
+		}
+		name = of
+	}
+	return name
 }
 
 // Files are the files of the package, sorted by path.
@@ -80,21 +98,10 @@ func parseIn(fset *token.FileSet, path string, src []byte) (*File, *diag.Diagnos
 		d.Message = list[0].Msg
 	}
 	d.Hint = "svcgen changes nothing while a file of this package does not parse"
-	if line := ConflictMarker(src); line > 0 {
-		d.Pos.Line, d.Pos.Col, d.Message = line, 1, "a merge conflict is left in this file"
-		d.Hint = "resolve it, then run svcgen regen again"
+	if unmerged, ok := diag.Unmerged(path, src); ok {
+		d = &unmerged
 	}
 	return nil, d
-}
-
-// ConflictMarker returns the line of the first conflict marker that a merge left in a file of any kind, or 0.
-func ConflictMarker(src []byte) int {
-	for i, line := range strings.Split(string(src), "\n") {
-		if strings.HasPrefix(line, "<<<<<<< ") {
-			return i + 1
-		}
-	}
-	return 0
 }
 
 // Method is one declaration of a method. Build tags allow several of the same name.
@@ -107,12 +114,13 @@ type Method struct {
 func (m Method) Pos() diag.Pos { return m.File.pos(m.decl.Name.Pos()) }
 
 // Methods returns the declarations of method name on type recv, in any file, with any receiver name, by value
-// or by pointer.
+// or by pointer, under whichever name the package has for the type.
 func (p *Package) Methods(recv, name string) []Method {
 	var found []Method
+	recv = p.same(recv)
 	for _, f := range p.files {
 		for _, d := range f.ast.Decls {
-			if fn, ok := d.(*ast.FuncDecl); ok && fn.Name.Name == name && receiver(fn) == recv {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Name.Name == name && p.same(receiver(fn)) == recv {
 				found = append(found, Method{f, fn})
 			}
 		}
@@ -127,35 +135,49 @@ type Promoted struct{ Path, Name string }
 // this package that it embeds. Types of other packages that it embeds are listed as elsewhere: whether those have it
 // is not known here.
 func (p *Package) HasMethod(recv, name string) (has bool, elsewhere []Promoted) {
-	seen := map[string]bool{}
-	var visit func(recv string) bool
-	visit = func(recv string) bool {
-		if seen[recv] {
+	type look struct {
+		recv    string
+		methods bool // its own too, and not only what it embeds
+	}
+	seen := map[look]bool{}
+	var visit func(at look) bool
+	visit = func(at look) bool {
+		if seen[at] {
 			return false
 		}
-		seen[recv] = true
-		if len(p.Methods(recv, name)) > 0 {
+		seen[at] = true
+		if at.methods && len(p.Methods(at.recv, name)) > 0 {
 			return true
 		}
 		for _, f := range p.files {
-			for _, spec := range f.types(recv) {
+			for _, spec := range f.types(at.recv) {
 				if declaresMethod(spec, name) {
 					return true
 				}
+				if of := madeOf(spec); of != "" && visit(look{of, false}) {
+					return true
+				}
 				for _, t := range promoting(spec) {
-					if own := typeName(t); own != "" {
-						if visit(own) {
-							return true
-						}
-					} else if other, ok := f.promoted(t); ok {
-						elsewhere = append(elsewhere, other)
+					own := typeName(t)
+					if own != "" && visit(look{own, true}) {
+						return true
 					}
+					elsewhere = append(elsewhere, f.promoted(t, own != "" && !p.HasType(own))...)
 				}
 			}
 		}
 		return false
 	}
-	return visit(recv), elsewhere
+	return visit(look{recv, true}), elsewhere
+}
+
+// madeOf is the type of this package that a declared one has its fields from, but not the methods; empty where it
+// lists its own fields.
+func madeOf(spec *ast.TypeSpec) string {
+	if _, pointer := spec.Type.(*ast.StarExpr); pointer || spec.Assign.IsValid() {
+		return ""
+	}
+	return typeName(spec.Type)
 }
 
 // declaresMethod reports whether an interface lists the method.
@@ -189,22 +211,32 @@ func promoting(spec *ast.TypeSpec) []ast.Expr {
 	return list
 }
 
-// promoted is the type of another package that t is.
-func (f *File) promoted(t ast.Expr) (Promoted, bool) {
+// promoted are the types of other packages that t may be: one that is named with its package or, where this package has
+// no type of that name, any that a dot import may bring.
+func (f *File) promoted(t ast.Expr, dotted bool) []Promoted {
 	switch t := t.(type) {
 	case *ast.StarExpr:
-		return f.promoted(t.X)
+		return f.promoted(t.X, dotted)
 	case *ast.ParenExpr:
-		return f.promoted(t.X)
+		return f.promoted(t.X, dotted)
 	case *ast.IndexExpr:
-		return f.promoted(t.X)
+		return f.promoted(t.X, dotted)
 	case *ast.IndexListExpr:
-		return f.promoted(t.X)
+		return f.promoted(t.X, dotted)
 	case *ast.SelectorExpr:
-		pkg, ok := t.X.(*ast.Ident)
-		return Promoted{f.pathOf(pkg.Name), t.Sel.Name}, ok
+		if pkg, ok := t.X.(*ast.Ident); ok {
+			return []Promoted{{f.pathOf(pkg.Name), t.Sel.Name}}
+		}
+	case *ast.Ident:
+		var list []Promoted
+		for _, spec := range f.ast.Imports {
+			if dotted && spec.Name != nil && spec.Name.Name == "." {
+				list = append(list, Promoted{importPath(spec), t.Name})
+			}
+		}
+		return list
 	}
-	return Promoted{}, false
+	return nil
 }
 
 // HasType reports whether the package declares a type of that name.
@@ -246,6 +278,9 @@ func (f *File) Declares() []Declared {
 	return list
 }
 
+// Package is the name in the file's package clause.
+func (f *File) Package() string { return f.ast.Name.Name }
+
 // Mentions reports whether the name occurs in the file, whatever it stands for there.
 func (f *File) Mentions(name string) bool { return f.identifiers()[name] }
 
@@ -263,6 +298,23 @@ func (f *File) types(name string) []*ast.TypeSpec {
 		}
 	}
 	return found
+}
+
+// aliases are the other names that the file has for types of its package.
+func (f *File) aliases() map[string]string {
+	names := map[string]string{}
+	for _, d := range f.ast.Decls {
+		gen, ok := d.(*ast.GenDecl)
+		if !ok || gen.Tok != token.TYPE {
+			continue
+		}
+		for _, s := range gen.Specs {
+			if spec, ok := s.(*ast.TypeSpec); ok && spec.Assign.IsValid() && typeName(spec.Type) != "" {
+				names[spec.Name.Name] = typeName(spec.Type)
+			}
+		}
+	}
+	return names
 }
 
 // receiver is the type name of fn's receiver; empty for a function.

@@ -11,6 +11,9 @@ func TestHasMethod(t *testing.T) {
 		"a_test.go":    []byte("package orders\nfunc (s *OrderService) InTest() {}\n"),
 		"other.go":     []byte("package main\nfunc (s *OrderService) InMain() {}\n"),
 		"generic.go":   []byte("package orders\ntype G[T any] struct{ G2[T] }\ntype G2[T any] struct{}\nfunc (G2[T]) OfGeneric() {}\n"),
+		"alias.go":     []byte("package orders\ntype Short = OrderService\ntype Ref = *Short\nfunc (Short) OnAlias() {}\nfunc (r Ref) OnPointer() {}\ntype Long = long\ntype long struct{}\nfunc (long) BelowAlias() {}\ntype A = B\ntype B = A\n"),
+		"shape.go":     []byte("package orders\ntype Shaped shape\ntype shape struct{ base }\nfunc (shape) NotOfShaped() {}\ntype Pointed *shape\ntype Face iface\n"),
+		"dot.go":       []byte("package orders\nimport . \"example.com/dot\"\ntype Dotted struct{ *Far; base }\n"),
 	}
 	pkg, errs := Parse("orders", files)
 	if errs != nil {
@@ -25,6 +28,14 @@ func TestHasMethod(t *testing.T) {
 		{"OrderService", "Promoted", true},
 		{"OrderService", "ByInterface", true},
 		{"G", "OfGeneric", true},
+		{"OrderService", "OnAlias", true},
+		{"OrderService", "OnPointer", true},
+		{"Long", "BelowAlias", true},
+		{"A", "OnAlias", false},
+		{"Shaped", "Promoted", true},
+		{"Shaped", "NotOfShaped", false},
+		{"Pointed", "Promoted", false},
+		{"Face", "ByInterface", true},
 		{"OrderService", "Comment", false},
 		{"OrderService", "Text", false},
 		{"OrderService", "Decoy", false},
@@ -34,6 +45,11 @@ func TestHasMethod(t *testing.T) {
 	} {
 		if got, _ := pkg.HasMethod(test.recv, test.name); got != test.want {
 			t.Errorf("%s.%s: %t, want %t", test.recv, test.name, got, test.want)
+		}
+	}
+	for recv, want := range map[string]Promoted{"OrderService": {"", "Thing"}, "Dotted": {"example.com/dot", "Far"}} {
+		if _, got := pkg.HasMethod(recv, "Nope"); len(got) != 1 || got[0] != want {
+			t.Errorf("%s may have methods from %v, want %v", recv, got, want)
 		}
 	}
 	if !pkg.HasType("base") || pkg.HasType("Nope") || !pkg.HasFunc("Free") || pkg.HasFunc("Value") {

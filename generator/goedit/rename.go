@@ -1,6 +1,7 @@
 package goedit
 
 import (
+	"cmp"
 	"errors"
 	"go/ast"
 	"go/token"
@@ -8,6 +9,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strconv"
 )
 
 // RenameDeclared returns, by path, the edits that give declarations at the top level of one package other names, there
@@ -72,6 +74,64 @@ func (f *File) topLevel() map[*ast.Ident]bool {
 		}
 	}
 	return names
+}
+
+// TopLevel adds the names that the file declares for its whole package to names.
+func (f *File) TopLevel(names map[string]bool) {
+	for id, top := range f.topLevel() {
+		if top {
+			names[id.Name] = true
+		}
+	}
+}
+
+// RenameImports returns the edits that give the imports that are called like one of taken other names, in a file that
+// has no names of its own like that.
+func (f *File) RenameImports(taken map[string]bool) []Edit {
+	used := f.identifiers()
+	return f.renameImports(func(spec *ast.ImportSpec) string {
+		name := f.nameOf(spec)
+		to := name
+		for n := 2; taken[to] || to != name && used[to]; n++ {
+			to = name + strconv.Itoa(n)
+		}
+		return to
+	})
+}
+
+// ImportLike returns the edits that call imports as other does, in a file that has no names of its own like that.
+func (f *File) ImportLike(other *File) []Edit {
+	names := map[string]string{}
+	for _, spec := range other.ast.Imports {
+		names[importPath(spec)] = other.nameOf(spec)
+	}
+	return f.renameImports(func(spec *ast.ImportSpec) string { return cmp.Or(names[importPath(spec)], f.nameOf(spec)) })
+}
+
+func (f *File) renameImports(to func(*ast.ImportSpec) string) []Edit {
+	var edits []Edit
+	renamed := map[string]string{}
+	for _, spec := range f.ast.Imports {
+		name, now := f.nameOf(spec), to(spec)
+		if name == now {
+			continue
+		}
+		renamed[name] = now
+		start, end := f.offset(spec.Path.Pos()), f.offset(spec.Path.Pos())
+		if spec.Name != nil {
+			start = f.offset(spec.Name.Pos())
+		}
+		edits = append(edits, Edit{start, end, now + " "})
+	}
+	ast.Inspect(f.ast, func(n ast.Node) bool {
+		if sel, ok := n.(*ast.SelectorExpr); ok {
+			if id, ok := sel.X.(*ast.Ident); ok && renamed[id.Name] != "" {
+				edits = append(edits, Edit{f.offset(id.Pos()), f.offset(id.End()), renamed[id.Name]})
+			}
+		}
+		return true
+	})
+	return edits
 }
 
 // RenameSelected returns the edits that make f use other names of the package at importPath.

@@ -76,6 +76,10 @@ func (d *decoder) parse(src []byte) *yaml.Node {
 
 // syntax reports what the YAML parser refused. An unclosed bracket or quote is reported where it opens.
 func (d *decoder) syntax(src []byte, err error) {
+	if unmerged, ok := diag.Unmerged(d.file, src); ok {
+		d.list = append(d.list, unmerged)
+		return
+	}
 	var load *yaml.LoadError
 	if !errors.As(err, &load) {
 		d.list.Add(diag.Pos{File: d.file, Line: 1, Col: 1}, "", "yaml: %s", firstLine(err.Error()))

@@ -73,7 +73,7 @@ func (d *declarations) pkg(k key) (*goedit.Package, error) {
 	}
 	for _, entry := range entries {
 		name := path.Join(k.folder, entry.Name())
-		if entry.IsDir() || !strings.HasSuffix(name, ".go") {
+		if entry.IsDir() || !isGo(entry.Name()) {
 			continue
 		}
 		content, err := d.tree.readGo(name)

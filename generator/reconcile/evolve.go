@@ -17,16 +17,18 @@ import (
 
 // evolution is what a changed contract does to the user's Go files.
 type evolution struct {
-	moved map[string]string // a file to where it goes
-	from  map[string]string // the same, the other way round
-	text  map[string][]byte // of the files that change, by the path they had
-	fresh map[string]bool   // stubs nobody edited: the new one takes their place
-	idle  map[string]bool   // stubs nobody edited, of what is no longer in the contract
-	spare map[string]bool   // stubs nobody edited, of a method that the user's own becomes
+	moved  map[string]string    // a file to where it goes
+	from   map[string]string    // the same, the other way round
+	text   map[string][]byte    // of the files that change, by the path they had
+	fresh  map[string]bool      // stubs nobody edited: the new one takes their place
+	idle   map[string]bool      // stubs nobody edited, of what is no longer in the contract
+	spare  map[string]bool      // stubs nobody edited, of a method that the user's own becomes
+	parked map[evolve.Decl]bool // methods that are free for a new stub
 }
 
 // evolve makes the edits in memory before any file is planned, since what is declared decides which stubs are made.
 func (p *planner) evolve(set *fileset.Set) error {
+	p.opt.Evolve.Places = places(set)
 	plan := p.opt.Evolve
 	p.evolution = evolution{fresh: p.stale(set), spare: map[string]bool{}, from: map[string]string{}}
 	gone := p.unplanned(set)
@@ -38,6 +40,7 @@ func (p *planner) evolve(set *fileset.Set) error {
 		return err
 	}
 	overlay := map[string][]byte{}
+	var follow []fileset.File // stubs nobody edited, which are renamed where they are
 	for _, f := range set.Files() {
 		if plan.Follows(declOf(f)) && !isTest(f.Path) {
 			if err := p.dropBeside(f, files, overlay); err != nil {
@@ -46,8 +49,12 @@ func (p *planner) evolve(set *fileset.Set) error {
 		}
 		switch {
 		case plan.Awaited(declOf(f)) && p.stub(f):
-			p.spare[f.Path] = true
 			delete(p.fresh, f.Path)
+			if plan.Leaves(declOf(f)) || !holds(p.disk[f.Path].content, f) {
+				follow = append(follow, f)
+				continue
+			}
+			p.spare[f.Path] = true
 			delete(files, f.Path)
 			overlay[f.Path] = nil
 		case p.fresh[f.Path]:
@@ -64,17 +71,29 @@ func (p *planner) evolve(set *fileset.Set) error {
 	if err != nil {
 		return err
 	}
-	p.text, p.moved = result.Content, result.Moved
-	maps.DeleteFunc(p.moved, func(_, to string) bool { _, planned := set.Get(to); return !planned })
+	p.text, p.moved, p.parked = result.Content, result.Moved, result.Parked
 	maps.Copy(overlay, result.Content)
-	for _, from := range slices.Sorted(maps.Keys(p.moved)) {
-		to := p.moved[from]
+	for from, to := range p.moved {
 		p.from[to] = from
-		if p.text[from] == nil {
+		switch planned, _ := set.Get(to); {
+		case p.ours(from, p.disk[from]): // it is made again
+			p.text[from] = planned.Content
+			p.restored(planned)
+		case p.text[from] == nil:
 			p.text[from] = files[from]
 		}
-		overlay[from], overlay[to] = nil, p.text[from]
+		overlay[from] = nil
 	}
+	for from, to := range p.moved {
+		overlay[to] = p.text[from]
+	}
+	for _, f := range follow {
+		if _, leaves := p.moved[f.Path]; !leaves && p.from[f.Path] == "" {
+			p.fresh[f.Path], overlay[f.Path] = true, f.Content
+			p.restored(f)
+		}
+	}
+	p.dropIdle(gone, files, overlay)
 	p.decls.overlay = overlay
 	p.changes.Notes = append(p.changes.Notes, result.Notes...)
 	for _, name := range slices.Sorted(maps.Keys(result.Content)) {
@@ -83,6 +102,58 @@ func (p *planner) evolve(set *fileset.Set) error {
 		}
 	}
 	return nil
+}
+
+// restored notes that a stub is made again where it stands, and needs no other.
+func (p *planner) restored(f fileset.File) {
+	if !isTest(f.Path) {
+		delete(p.parked, declOf(f))
+	}
+}
+
+// dropIdle looks once more for what nothing needs, now that the user's code is as it will be.
+func (p *planner) dropIdle(gone map[string]bool, files, overlay map[string][]byte) {
+	left := maps.Clone(gone)
+	maps.DeleteFunc(left, func(name string, _ bool) bool {
+		_, moves := p.moved[name]
+		return moves || p.idle[name] || p.text[name] != nil
+	})
+	if len(left) == 0 || len(p.text) == 0 {
+		return
+	}
+	will := maps.Clone(files)
+	maps.Copy(will, p.text)
+	for name := range idle(left, will) {
+		p.idle[name] = true
+		overlay[name] = nil
+	}
+}
+
+// places are the files of the user's that hold one declaration each.
+func places(set *fileset.Set) map[evolve.Decl]string {
+	places := map[evolve.Decl]string{}
+	for _, f := range set.Files() {
+		if f.Owner == fileset.User && f.Decl != (fileset.Decl{}) && !isTest(f.Path) {
+			places[declOf(f)] = f.Path
+		}
+	}
+	return places
+}
+
+// holds reports whether a file as it was made declares what f does, or tests it.
+func holds(content []byte, f fileset.File) bool {
+	file, errs := goedit.ParseFile(f.Path, content)
+	if errs != nil {
+		return false
+	}
+	own := goedit.Declared{Recv: f.Decl.Type, Name: f.Decl.Method}
+	switch {
+	case isTest(f.Path):
+		own = goedit.Declared{Name: "Test" + f.Decl.Type + "_" + f.Decl.Method}
+	case f.Decl.Method == "":
+		own = goedit.Declared{Name: f.Decl.Type}
+	}
+	return slices.Contains(file.Declares(), own)
 }
 
 func declOf(f fileset.File) evolve.Decl { return evolve.Decl{Type: f.Decl.Type, Method: f.Decl.Method} }
@@ -98,7 +169,8 @@ func (p *planner) stale(set *fileset.Set) map[string]bool {
 	stale, methods := map[string]bool{}, map[fileset.Decl]bool{}
 	for _, tests := range []bool{false, true} {
 		for _, f := range set.Files() {
-			if isTest(f.Path) != tests || !p.stub(f) || p.disk[f.Path].hash == Hash(f.Content) {
+			disk := p.disk[f.Path]
+			if isTest(f.Path) != tests || !p.stub(f) || disk.hash == Hash(f.Content) || sameButNames(disk.content, f) {
 				continue
 			}
 			if !tests || methods[f.Decl] || p.opt.Evolve.Changed(declOf(f)) {
@@ -197,12 +269,16 @@ func (p *planner) evolved(f fileset.File) (done bool, err error) {
 	from, arrives := p.from[f.Path]
 	switch {
 	case arrives:
-		return true, p.arrive(f, from)
-	case p.spare[f.Path] && !isTest(f.Path):
+		if err := p.arrive(f, from); err != nil || isTest(f.Path) || !p.parked[decl] {
+			return true, err
+		}
+		_, err := p.again(f)
+		return true, err
+	case p.spare[f.Path] && !isTest(f.Path) && !p.parked[decl]:
 		p.next.Files[f.Path] = Entry{Owner: f.Owner}
 		p.changes.remove(f.Path, f.Owner, disk, superseded)
 		return true, nil
-	case p.fresh[f.Path]:
+	case p.fresh[f.Path] || p.spare[f.Path] && p.parked[decl]:
 		hash := Hash(f.Content)
 		p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{hash}, Variant: f.Variant}
 		if hash == disk.hash {
@@ -216,15 +292,20 @@ func (p *planner) evolved(f fileset.File) (done bool, err error) {
 		p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{Hash(text)}, Variant: f.Variant}
 		return true, nil // it follows, and nobody has written in it
 	}
-	suffix, restreamed := p.opt.Evolve.Restreamed(decl)
-	if !restreamed || !disk.exists || isTest(f.Path) {
+	if _, restreamed := p.opt.Evolve.Restreamed(decl); !restreamed || !disk.exists || isTest(f.Path) {
 		return false, nil
 	}
+	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: known.Hashes, Variant: f.Variant}
+	return p.again(f)
+}
+
+// again plans a new stub beside the file with the method that cannot serve any more, unless the method is there.
+func (p *planner) again(f fileset.File) (done bool, err error) {
 	declared, err := p.decls.find(path.Dir(f.Path), f.Decl)
 	if err != nil || declared {
 		return false, err
 	}
-	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: known.Hashes, Variant: f.Variant}
+	suffix, _ := p.opt.Evolve.Restreamed(declOf(f))
 	comment := fmt.Sprintf("//\n// What it was before its streaming changed is in %s, under another name.\nfunc (", path.Base(f.Path))
 	f.Content = []byte(strings.Replace(string(f.Content), "func (", comment, 1))
 	return true, p.beside(f, "_"+suffix, "")
@@ -248,8 +329,22 @@ func (p *planner) arrive(f fileset.File, from string) error {
 	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: hashes}
 	f.Content, f.Mode = text, was.mode
 	p.changes.Actions = append(p.changes.Actions, Action{Path: f.Path, From: from, Op: Rename, Owner: f.Owner, Note: "was " + from, Old: was.content, after: f})
-	p.changes.put(fileset.File{Path: from, Owner: f.Owner}, was, "")
 	p.changes.put(f, p.disk[f.Path], Hash(text))
+	return nil
+}
+
+// vacate removes the files that were moved, but for those in whose place is another.
+func (p *planner) vacate() error {
+	for _, from := range slices.Sorted(maps.Keys(p.moved)) {
+		if slices.ContainsFunc(p.changes.writes, func(w write) bool { return w.Path == from }) {
+			continue
+		}
+		was, err := p.tree.look(from)
+		if err != nil {
+			return err
+		}
+		p.changes.put(fileset.File{Path: from, Owner: fileset.User}, was, "")
+	}
 	return nil
 }
 

@@ -30,7 +30,7 @@ func (t *Tree) goFiles(enter, want func(name string) bool) (map[string][]byte, e
 				return fs.SkipDir
 			}
 			return err
-		case !strings.HasSuffix(name, ".go") || !want(name):
+		case !isGo(d.Name()) || !want(name):
 			return nil
 		}
 		content, err := t.readGo(name)
@@ -41,6 +41,12 @@ func (t *Tree) goFiles(enter, want func(name string) bool) (map[string][]byte, e
 		return err
 	})
 	return files, err
+}
+
+// isGo reports whether the go command takes a file of that name for one of a package. Others, such as _draft.go, may hold
+// anything.
+func isGo(base string) bool {
+	return strings.HasSuffix(base, ".go") && base[0] != '_' && base[0] != '.'
 }
 
 // readGo reads a Go file of the user's, through a symbolic link as the go command does.

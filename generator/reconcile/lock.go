@@ -3,6 +3,7 @@ package reconcile
 import (
 	"cmp"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strconv"
@@ -114,6 +115,9 @@ func (l *Lock) parse(key, rest string) bool {
 	owner := fileset.Owner(first)
 	if !ok || owner != fileset.Svcgen && owner != fileset.User && owner != fileset.Merged {
 		return false
+	}
+	if !fs.ValidPath(path) || strings.ContainsRune(path, 0) || hash != none && strings.Trim(hash, "0123456789abcdef") != "" {
+		return false // the one is a file of the tree, the other becomes the name of one
 	}
 	entry := Entry{Owner: owner, Hashes: l.Files[path].Hashes, Variant: variant}
 	if _, twice := l.Files[path]; twice {

@@ -64,6 +64,10 @@ func TestLockErrors(t *testing.T) {
 		{"format 1\ninput 00\n", "svcgen.lock:2:1: cannot read this line"},
 		{"format 1\nwhat\n", "svcgen.lock:2:1: cannot read this line"},
 		{"format 1\nfile svcgen 00 \"a\n", "svcgen.lock:2:1: cannot read this line"},
+		{"format 1\nfile svcgen 00 ../a\n", "svcgen.lock:2:1: cannot read this line"},
+		{"format 1\nfile svcgen 00 /a\n", "svcgen.lock:2:1: cannot read this line"},
+		{"format 1\nfile svcgen 00 \"a\\x00\"\n", "svcgen.lock:2:1: cannot read this line"},
+		{"format 1\nfile merged ../../proto/a.proto a\n", "svcgen.lock:2:1: cannot read this line"},
 	}
 	for _, tt := range tests {
 		_, err := ParseLock([]byte(tt.text))

@@ -8,7 +8,6 @@ import (
 
 	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/fileset"
-	"github.com/svcgen/svcgen/generator/goedit"
 	"github.com/svcgen/svcgen/generator/merge"
 )
 
@@ -52,8 +51,6 @@ func (p *planner) merged(f fileset.File) {
 		p.changes.Unchanged++
 	case p.ours(f.Path, disk):
 		p.changes.change(Update, f, disk, "")
-	case goedit.ConflictMarker(disk.content) > 0:
-		p.decls.errs.Add(diag.Pos{File: f.Path, Line: goedit.ConflictMarker(disk.content), Col: 1}, "resolve it, then run svcgen regen again", "a merge conflict is left in this file")
 	default:
 		p.threeWay(f, disk, pending)
 	}
@@ -61,12 +58,25 @@ func (p *planner) merged(f fileset.File) {
 
 func (p *planner) threeWay(f fileset.File, disk, pending found) {
 	base := p.base(f.Path, Hash(f.Content))
+	unmerged, joined := diag.Unmerged(f.Path, disk.content)
+	ours := disk.content
+	if joined {
+		ours = settled(disk.content, base.content, f.Content)
+	}
+	if ours == nil || joined && !base.exists {
+		p.decls.errs = append(p.decls.errs, unmerged)
+		return
+	}
 	if !disk.regular || !base.exists {
 		p.conflict(f, disk, pending, "what svcgen wrote before is not known")
 		return
 	}
-	text, ok := mergeFile(f.Path, base.content, disk.content, f.Content)
-	if !ok {
+	text, ok := mergeFile(f.Path, base.content, ours, f.Content)
+	switch {
+	case !ok && joined:
+		p.decls.errs = append(p.decls.errs, unmerged)
+		return
+	case !ok:
 		p.conflict(f, disk, pending, "your changes and svcgen's touch the same lines")
 		return
 	}
@@ -78,18 +88,58 @@ func (p *planner) threeWay(f fileset.File, disk, pending found) {
 	p.changes.change(Merge, f, disk, "")
 }
 
+// settled is text without its merge conflicts, where all their lines are svcgen's own: nobody has to choose between two
+// tables of methods that are made again anyway. Of each it has the side that stands first. It is nil where a line may be
+// somebody's.
+func settled(text []byte, own ...[]byte) []byte {
+	known := map[string]bool{"": true}
+	for _, content := range own {
+		for line := range bytes.Lines(content) {
+			known[string(bytes.TrimSpace(line))] = true
+		}
+	}
+	out := []byte{}
+	inside, first := false, true
+	for line := range bytes.Lines(text) {
+		switch trimmed := string(bytes.TrimSpace(line)); {
+		case bytes.HasPrefix(line, []byte("<<<<<<< ")):
+			inside = true
+		case inside && bytes.HasPrefix(line, []byte(">>>>>>> ")):
+			inside, first = false, true
+		case inside && (bytes.HasPrefix(line, []byte("||||||| ")) || trimmed == "======="):
+			first = false
+		case inside && !known[trimmed]:
+			return nil
+		case first:
+			out = append(out, line...)
+		}
+	}
+	if inside {
+		return nil
+	}
+	return out
+}
+
 // mergeFile merges what changed from base to theirs into ours: by lines, and by meaning where lines say little.
 func mergeFile(name string, base, ours, theirs []byte) (merged []byte, ok bool) {
 	switch name {
 	case "go.mod":
 		merged, err := mergeGoMod(ours, theirs)
-		return merged, err == nil
+		return withLineEnds(ours, merged), err == nil
 	case "go.sum":
-		return mergeGoSum(ours, theirs), true
+		return withLineEnds(ours, mergeGoSum(ours, theirs)), true
 	default:
 		merged, conflicts := merge.ThreeWay(base, ours, theirs)
 		return merged, conflicts == nil
 	}
+}
+
+// withLineEnds is text with the line endings that ours has.
+func withLineEnds(ours, text []byte) []byte {
+	if bytes.Contains(ours, []byte("\r\n")) {
+		return bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n"))
+	}
+	return text
 }
 
 // keepBases plans the bases the next run will need, and drops those of the last.

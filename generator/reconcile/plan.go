@@ -56,6 +56,12 @@ func (t *Tree) Plan(set *fileset.Set, opt Options) (*Changes, error) {
 		bases: map[string][]byte{},
 		decls: declarations{tree: t, module: module(set)},
 	}
+	if err := p.folder(); err != nil {
+		return nil, err
+	}
+	if set, err = p.fitted(set); err != nil {
+		return nil, err
+	}
 	if err := p.read(set); err != nil {
 		return nil, err
 	}
@@ -77,10 +83,16 @@ func (t *Tree) Plan(set *fileset.Set, opt Options) (*Changes, error) {
 	if errs := p.decls.errs; len(errs) > 0 {
 		return nil, errs
 	}
+	if err := p.vacate(); err != nil {
+		return nil, err
+	}
 	if err := p.keepBases(); err != nil {
 		return nil, err
 	}
 	if err := p.lock(); err != nil {
+		return nil, err
+	}
+	if err := p.tellVendor(); err != nil {
 		return nil, err
 	}
 	p.changes.sort()
@@ -90,6 +102,38 @@ func (t *Tree) Plan(set *fileset.Set, opt Options) (*Changes, error) {
 	}
 	return &p.changes, nil
 }
+
+// folder refuses a user's package that is not where it seems to be: what is behind a link is not edited.
+func (p *planner) folder() error {
+	for name := p.opt.Evolve.Folder; name != "" && name != "."; name = path.Dir(name) {
+		info, err := p.tree.root.Lstat(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if info.Mode()&fs.ModeSymlink != 0 {
+			return diag.List{{Pos: diag.Pos{File: name}, Message: "it is a symbolic link, and svcgen does not edit your code through one", Hint: "make it a folder"}}
+		}
+	}
+	return nil
+}
+
+// tellVendor says that the modules in vendor are not those of go.mod any more.
+func (p *planner) tellVendor() error {
+	if !slices.ContainsFunc(p.changes.writes, func(w write) bool { return w.Path == "go.mod" }) {
+		return nil
+	}
+	there, err := p.tree.exists(vendored)
+	if there {
+		p.changes.Notes.Warn(diag.Pos{File: vendored}, "run go mod vendor", "go.mod changes, and go builds nothing while this does not say the same")
+	}
+	return err
+}
+
+// vendored is where go mod vendor notes what it has copied.
+const vendored = "vendor/modules.txt"
 
 // module is the path of the Go module that the set makes.
 func module(set *fileset.Set) string {
@@ -225,7 +269,7 @@ const NotOurs = "svcgen did not write it, and has a file of that name now"
 // joined reports whether what is on disk comes of a merge of two branches that svcgen had both written: git joined
 // the two, or could not. What should be there is in neither.
 func (p *planner) joined(name string, disk found) bool {
-	return len(p.old.Files[name].Hashes) > 1 || len(p.old.Files[name].Hashes) > 0 && goedit.ConflictMarker(disk.content) > 0
+	return len(p.old.Files[name].Hashes) > 1 || len(p.old.Files[name].Hashes) > 0 && diag.ConflictMarker(disk.content) > 0
 }
 
 // ours reports whether what is on disk is what svcgen wrote.
@@ -264,6 +308,9 @@ func (p *planner) users(f fileset.File) error {
 	}
 	known, was := p.old.Files[f.Path]
 	disk := p.disk[f.Path]
+	if _, leaves := p.moved[f.Path]; leaves {
+		was, disk.exists, disk.regular = false, false, false
+	}
 	if f.Variant != "" && disk.exists {
 		pending, err := p.tree.look(f.Path + PendingSuffix)
 		if err != nil {
@@ -298,7 +345,7 @@ func (p *planner) users(f fileset.File) error {
 	if err != nil {
 		return err
 	}
-	if declared {
+	if declared && !p.displaced(f) {
 		p.next.Files[f.Path] = Entry{Owner: f.Owner, Variant: f.Variant}
 		p.changes.Kept = append(p.changes.Kept, Kept{Path: f.Path, Why: "the package declares it already", News: true})
 		return nil
@@ -306,6 +353,17 @@ func (p *planner) users(f fileset.File) error {
 	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{Hash(f.Content)}, Variant: f.Variant}
 	p.changes.change(Create, f, disk, "")
 	return nil
+}
+
+// displaced reports whether the file goes from where it had another name: it is what a file is that goes.
+func (p *planner) displaced(f fileset.File) bool {
+	hash := Hash(f.Content)
+	for name := range p.idle {
+		if p.disk[name].hash == hash {
+			return true
+		}
+	}
+	return false
 }
 
 // missed says that a type which svcgen's own code needs went with a file of the user's.
@@ -363,6 +421,18 @@ func (p *planner) conflict(f fileset.File, disk, pending found, why string) {
 	}
 }
 
+// serves reports whether a file of the user's holds what has a file of another name by now, as when a second service
+// has a method of that name.
+func (p *planner) serves(name string, disk found) bool {
+	file, errs := goedit.ParseFile(name, disk.content)
+	if path.Ext(name) != ".go" || errs != nil {
+		return false
+	}
+	return slices.ContainsFunc(file.Declares(), func(d goedit.Declared) bool {
+		return p.opt.Evolve.Places[evolve.Decl{Type: d.Recv, Method: d.Name}] != ""
+	})
+}
+
 // gone plans what happens to a file that is no longer planned.
 func (p *planner) gone(name string, entry Entry) error {
 	disk, err := p.whole(name)
@@ -375,6 +445,7 @@ func (p *planner) gone(name string, entry Entry) error {
 		return nil
 	case entry.Owner == fileset.User && p.idle[name]:
 		p.changes.remove(name, entry.Owner, disk, "a stub nobody edited, of what is gone")
+	case entry.Owner == fileset.User && p.serves(name, disk):
 	case entry.Owner == fileset.User:
 		p.changes.Kept = append(p.changes.Kept, Kept{Path: name, Why: "yours; svcgen has no more use for it", News: true})
 	case p.ours(name, disk):

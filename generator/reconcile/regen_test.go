@@ -172,6 +172,14 @@ func TestRegen(t *testing.T) {
 			want:  map[string]string{"Makefile": "a\nb\nc\nmine\n", "Makefile.svcgen-new": "A\nb\nc\n"},
 		},
 		{
+			name:   "go.mod keeps its line endings",
+			before: []fileset.File{merged("go.mod", "module m\n\nrequire a.com/a v1.0.0\n")},
+			meddle: func(w *world) { w.write("go.mod", "module m // mine\r\n\r\nrequire a.com/a v1.0.0\r\n") },
+			after:  []fileset.File{merged("go.mod", "module m\n\nrequire a.com/a v1.1.0\n")},
+			did:    "merge go.mod",
+			want:   map[string]string{"go.mod": "module m // mine\r\n\r\nrequire a.com/a v1.1.0\r\n"},
+		},
+		{
 			name:   "go.mod: requirements go up, never down",
 			before: []fileset.File{merged("go.mod", "module m\n\ngo 1.26.0\n\nrequire (\n\ta.com/a v1.0.0\n\ta.com/b v1.0.0\n)\n")},
 			meddle: func(w *world) {

@@ -3,6 +3,7 @@ package schema
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/bufbuild/protocompile/reporter"
@@ -38,11 +39,27 @@ func (l *loader) add(err error) {
 		}
 		return
 	}
+	if l.unmerged(at) {
+		return
+	}
 	hint := hint(at.Unwrap().Error())
 	if hint == noLabel && !l.bare[at.GetPosition().Filename] {
 		hint = ""
 	}
 	l.list.Add(l.pos(at), hint, "%s", message(at.Unwrap()))
+}
+
+// unmerged adds, once, that a merge left a conflict in the file of an error: the errors that follow say nothing.
+func (l *loader) unmerged(err reporter.ErrorWithPos) bool {
+	f := l.files[err.GetPosition().Filename]
+	if f == nil {
+		return false
+	}
+	d, ok := diag.Unmerged(f.Disk, f.Content)
+	if ok && !slices.Contains(l.list, d) {
+		l.list = append(l.list, d)
+	}
+	return ok
 }
 
 // noLabel is the hint for a file of proto3 that does not say so.

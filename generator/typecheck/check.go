@@ -179,6 +179,6 @@ func (w *world) place(e types.Error) placed {
 	return placed{
 		fault{path.Clean(at.Filename), string(bytes.TrimSpace(line))},
 		diag.At(at.Filename, src, at.Offset),
-		e.Msg,
+		strings.Join(strings.FieldsFunc(e.Msg, func(r rune) bool { return r == '\n' || r == '\t' }), "; "),
 	}
 }

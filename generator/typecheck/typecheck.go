@@ -41,7 +41,9 @@ func (m Module) Broken(ask func(name string) bool) diag.List {
 		}
 	}
 	for _, from := range m.Renamed {
-		delete(after, from)
+		if m.Changed[from] == nil { // else another takes its place
+			delete(after, from)
+		}
 	}
 	p := &parsed{fset: token.NewFileSet(), files: map[string]*ast.File{}}
 	was, is := newWorld(m.Path, m.Files, p), newWorld(m.Path, after, p)
@@ -65,8 +67,9 @@ func (m Module) Broken(ask func(name string) bool) diag.List {
 		if from, renamed := m.Renamed[old.file]; renamed {
 			old.file = from
 		}
-		if _, there := m.Files[old.file]; !there {
-			continue // svcgen's own new file
+		if _, there := m.Files[old.file]; !there { // svcgen's own new file: something of the user's is in its way
+			list.Warn(f.pos, "", "%s", f.message)
+			continue
 		}
 		if known[old]--; known[old] < 0 {
 			list.Warn(f.pos, "", "%s; it compiled before", f.message)
