@@ -118,7 +118,7 @@ func Compare(old *contract.Contract, now contract.Contract, renames []Rename) (P
 				is.was, is.stream, is.aliases = was.Kind, p.streamOf(was), p.aliases(source.Type, source.Method)
 				p.changed[decl] = is
 			case renamed: // the next run knows nothing of the old one's types
-				is.unsure = !known
+				is.unsure = !known && m.Kind != contract.Handler // that one is never streamed
 				p.changed[decl] = is
 			case old != nil && !known:
 				p.added[decl] = is

@@ -89,3 +89,23 @@ func TestHandlers(t *testing.T) {
 		})
 	}
 }
+
+// TestHandlerIsNoStream proves that a handler which was renamed and has not the parameters it should have is pointed to,
+// and not taken for one that was streamed: only methods of services are.
+func TestHandlerIsNoStream(t *testing.T) {
+	handler := func(name string) contract.Contract {
+		return contract.Contract{Module: "m", Folder: "p", Package: "p", Consumes: []contract.Method{
+			{Name: name, Kind: contract.Handler, In: contract.Type{Path: "m/gen", Alias: "gen", Name: "A"}},
+		}}
+	}
+	old := handler("OnB") // of the run after the event got its name: it knows nothing of OnA
+	plan, err := Compare(&old, handler("OnB"), []Rename{{From: Decl{contract.Consumers, "OnA"}, To: Decl{contract.Consumers, "OnB"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = plan.Edit(map[string][]byte{"p/a.go": []byte("package p\n\ntype Consumers struct{}\n\nfunc (c *Consumers) OnA() error { return nil }\n")})
+	const want = "p/a.go:5:21: the types of Consumers.OnB changed, and this declaration has not as many as the manifest says"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
