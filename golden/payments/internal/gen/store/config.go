@@ -111,14 +111,12 @@ func (c Config) base() (*pgxpool.Config, error) {
 		return nil, outbox.Problems(c) // in place of one that quotes
 	}
 	p.ConnConfig.ConnectTimeout = c.ConnectTimeout
-	// A cancelled request cancels its statement and keeps the connection; the default would close it, and a
-	// burst of deadlines would become a burst of reconnects.
 	cancelAfter := time.Duration(0)
 	if c.Pooler {
 		cancelAfter = patience
 	}
 	p.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
-		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, CancelRequestDelay: cancelAfter, DeadlineDelay: cancelAfter + time.Second}
+		return &canceller{conn: conn, delay: cancelAfter}
 	}
 	if c.Pooler {
 		if p.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
