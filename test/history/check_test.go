@@ -203,3 +203,16 @@ func TestRecovery(t *testing.T) {
 		t.Errorf("recovered in %v, want 2 s", v.Recovery)
 	}
 }
+
+// TestRecoveryBesideOthers: the time in which other faults last is not counted.
+func TestRecoveryBesideOthers(t *testing.T) {
+	v, err := Check(write(t, lines(Expect{},
+		at(1, begin), at(2, invoke("1", "a")), at(3, ok("1", 1)), at(1000, heal), at(3000, begin), at(40_000, heal),
+		at(44_000, begin), at(45_000, tapped("1", "a", 1)), at(50_000, heal))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(v.Recovery) != 3 || v.Recovery[0].Seconds() != 6 || v.Recovery[1].Seconds() != 4 || v.Recovery[2] != 0 || len(v.Violations) != 0 {
+		t.Errorf("recovered in %v, want 6, 4 and 0 s; %v", v.Recovery, v.Violations)
+	}
+}

@@ -103,6 +103,7 @@ func (c *checker) judgeOrder() {
 	}
 }
 
+// judgeRecovery counts the time in which no other fault lasts: under that the service cannot go on either.
 func (c *checker) judgeRecovery() {
 	limit := defaultRecover
 	if c.expect.Recover > 0 {
@@ -118,7 +119,7 @@ func (c *checker) judgeRecovery() {
 			if !o.ok || o.okAt > w.to || o.arrived < 0 {
 				continue
 			}
-			if d := time.Duration(o.arrived-w.to) * time.Microsecond; d > took {
+			if d := c.calm(w.to, o.arrived); d > took {
 				took, slowest = d, op
 			}
 		}
@@ -127,6 +128,19 @@ func (c *checker) judgeRecovery() {
 			c.broken(Live, "%s arrived %.1f s after %s was healed, want at most %.0f s", slowest, took.Seconds(), w.name, limit.Seconds())
 		}
 	}
+}
+
+// calm is how much of the time between two moments no fault lasted.
+func (c *checker) calm(from, to int64) time.Duration {
+	at, sum := from, int64(0)
+	for _, w := range c.windows { // one after the other, in their order
+		if w.to <= at || w.from >= to {
+			continue
+		}
+		sum += max(w.from-at, 0)
+		at = w.to
+	}
+	return time.Duration(sum+max(to-at, 0)) * time.Microsecond
 }
 
 func (c *checker) judgeEnd() {
