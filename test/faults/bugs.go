@@ -83,9 +83,6 @@ var ignoreNacks = []subject.Patch{{
 	New:  "\treturn nil\n",
 }}
 
-// forgetRows does not ask again for a row that the relay has dropped from memory: the next page begins above it.
-var forgetRows = []subject.Patch{{File: outboxDir + "send.go", Old: "\t\tl.again(it.rec.Row)\n", New: ""}}
-
 // overtake puts a refused event behind the others of its key, to be tried again later.
 var overtake = []subject.Patch{{
 	File: outboxDir + "settle.go",

@@ -52,7 +52,6 @@ func Museum() []Exhibit {
 		{"no-mandatory", unwanted, notMandatory, history.NoLoss, ""},
 		{"return-after-settle", unwanted, settleFirst, history.NoLoss, ""},
 		{"overtake-failed", unwanted, overtake, history.Order, ""},
-		{"row-forgotten", unwanted, forgetRows, history.Order, ""},
 		{"requeue-behind", dead, requeueBehind, history.Order, ""},
 
 		// Its queue is full, and it says so.
