@@ -29,7 +29,7 @@ type canceller struct {
 const cancelWithin = time.Second
 
 // HandleCancel implements ctxwatch.Handler.
-func (c *canceller) HandleCancel(context.Context) {
+func (c *canceller) HandleCancel(ctx context.Context) {
 	// An error means a connection that is closed: there is nothing to wait for.
 	_ = c.conn.Conn().SetDeadline(time.Now().Add(c.delay + cancelWithin))
 	c.ended, c.safe = make(chan struct{}), make(chan bool, 1)
@@ -40,8 +40,8 @@ func (c *canceller) HandleCancel(context.Context) {
 			return
 		case <-time.After(c.delay):
 		}
-		// Not the caller's context, which is over.
-		ctx, stop := context.WithTimeout(context.Background(), cancelWithin)
+		// The caller's context is over.
+		ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cancelWithin)
 		defer stop()
 		err := c.conn.CancelRequest(ctx)
 		c.safe <- err == nil && ctx.Err() == nil
