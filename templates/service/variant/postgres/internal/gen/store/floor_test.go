@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -174,14 +175,57 @@ func drain(t testing.TB, q *Queue, p outbox.Page) (n int) {
 	}
 }
 
-// TestFloorFreshSequence: a sequence that was never drawn from says last_value 1, and row 1 is still to come.
+// TestFloorDrawn: an id that the proof takes for drawn is not drawn afterwards, however many draw at the same time.
+func TestFloorDrawn(t *testing.T) {
+	for name, tt := range map[string]struct {
+		drawn string
+		sound bool
+	}{
+		"as it is":          {xminProof.drawn, true},
+		"from the sequence": {`SELECT last_value - (NOT is_called)::int FROM outbox_id_seq`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := testConfig(rig.Postgres(t))
+			cfg.MaxConns = 8
+			db := migrated(t, cfg)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			var writers sync.WaitGroup
+			defer writers.Wait()
+			defer cancel()
+			for range 4 {
+				writers.Go(func() {
+					for ctx.Err() == nil {
+						// An error is that of the end.
+						_, _ = db.pool.Exec(ctx, `SELECT nextval('outbox_id_seq') FROM generate_series(1, 1000)`)
+					}
+				})
+			}
+			for reads, began := 0, time.Now(); !tt.sound || time.Since(began) < 5*time.Second; reads++ {
+				var drawn, next int64
+				// The columns are evaluated from left to right.
+				if err := db.pool.QueryRow(ctx, "SELECT ("+tt.drawn+"), nextval('outbox_id_seq')").Scan(&drawn, &next); err != nil {
+					t.Fatalf("after %d reads: %v", reads, err)
+				}
+				switch ahead := drawn >= next; {
+				case ahead && tt.sound:
+					t.Fatalf("%d was taken for drawn before %d was", drawn, next)
+				case ahead:
+					t.Logf("caught in read %d: %d was taken for drawn before %d was", reads, drawn, next)
+					return
+				}
+			}
+		})
+	}
+}
+
+// TestFloorFreshSequence: of a sequence that was never drawn from, row 1 is still to come.
 func TestFloorFreshSequence(t *testing.T) {
 	for name, tt := range map[string]struct {
 		drawn string
 		want  int
 	}{
-		"as it is":          {xminProof.drawn, 1},
-		"without is_called": {`SELECT last_value FROM outbox_id_seq`, 0},
+		"as it is":           {xminProof.drawn, 1},
+		"first is not drawn": {`SELECT coalesce(pg_sequence_last_value('outbox_id_seq'), 1)`, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := testConfig(rig.Postgres(t))
