@@ -26,7 +26,7 @@ type File struct {
 	Mode    fs.FileMode
 	Content []byte
 	Packed  Packed // instead of Content, of svcgen's own files where they are many
-	Kept    *Kept  // instead of Content, of svcgen's own files that were made before
+	Kept    *Kept  // instead of Content, of a file that was made before
 	Key     string // of what it was made from, where making it takes long; see Made
 	Decl    Decl   // what a Go file of the user's is there for
 	Variant string // of a user's file: the choice it depends on; when that changes, so does the file, if it was not edited

@@ -4,10 +4,10 @@ package fileset
 // makes it otherwise, and gets the same bytes. A nil Made has nothing.
 type Made func(key string) *Kept
 
-// Kept is a file that is in the tree already.
+// Kept is a file that was made before.
 type Kept struct {
-	Hash string // of its content
-	Read func() ([]byte, error)
+	Hash string                 // of its content
+	Read func() ([]byte, error) // reads it from the tree; nil if it is not there any more, and has to be made again
 }
 
 // Get asks m.

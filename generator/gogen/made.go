@@ -33,7 +33,7 @@ func remembered(files []ir.ProtoFile, prefixes map[string]string, made fileset.M
 		for _, suffix := range suffixes(f) {
 			path := prefixes[f.Path] + suffix
 			keys[path] = key + suffix
-			if kept := made.Get(keys[path]); kept != nil {
+			if kept := made.Get(keys[path]); kept != nil && kept.Read != nil {
 				sources = append(sources, File{Path: path, Kept: kept, Key: keys[path]})
 			}
 		}

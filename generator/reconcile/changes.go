@@ -92,6 +92,9 @@ func (e *EditedError) Error() string {
 
 // act tells of what happens to f, where old is now.
 func (c *Changes) act(op Op, f fileset.File, old found, note string) {
+	if old.unread {
+		panic(f.Path + " changes and was not read")
+	}
 	c.Actions = append(c.Actions, Action{Path: f.Path, Op: op, Owner: f.Owner, Note: note, Old: old.content, after: f})
 }
 

@@ -30,7 +30,11 @@ type evolution struct {
 func (p *planner) evolve(set *fileset.Set) error {
 	p.opt.Evolve.Places = places(set)
 	plan := p.opt.Evolve
-	p.evolution = evolution{fresh: p.stale(set), spare: map[string]bool{}, from: map[string]string{}}
+	stale, err := p.stale(set)
+	if err != nil {
+		return err
+	}
+	p.evolution = evolution{fresh: stale, spare: map[string]bool{}, from: map[string]string{}}
 	gone := p.unplanned(set)
 	if plan.Empty() && len(gone) == 0 {
 		return nil
@@ -50,7 +54,11 @@ func (p *planner) evolve(set *fileset.Set) error {
 		switch {
 		case plan.Awaited(declOf(f)) && p.stub(f):
 			delete(p.fresh, f.Path)
-			if plan.Leaves(declOf(f)) || !holds(p.disk[f.Path].content, f) {
+			disk, err := p.whole(f.Path)
+			if err != nil {
+				return err
+			}
+			if plan.Leaves(declOf(f)) || !holds(disk.content, f) {
 				follow = append(follow, f)
 				continue
 			}
@@ -58,6 +66,9 @@ func (p *planner) evolve(set *fileset.Set) error {
 			delete(files, f.Path)
 			overlay[f.Path] = nil
 		case p.fresh[f.Path]:
+			if f, err = p.written(f); err != nil {
+				return err
+			}
 			files[f.Path] = f.Content
 			overlay[f.Path] = f.Content
 		}
@@ -77,6 +88,9 @@ func (p *planner) evolve(set *fileset.Set) error {
 		p.from[to] = from
 		switch planned, _ := set.Get(to); {
 		case p.ours(from, p.disk[from]): // it is made again
+			if planned, err = p.written(planned); err != nil {
+				return err
+			}
 			p.text[from] = planned.Content
 			p.restored(planned)
 		case p.text[from] == nil:
@@ -89,6 +103,9 @@ func (p *planner) evolve(set *fileset.Set) error {
 	}
 	for _, f := range follow {
 		if _, leaves := p.moved[f.Path]; !leaves && p.from[f.Path] == "" {
+			if f, err = p.written(f); err != nil {
+				return err
+			}
 			p.fresh[f.Path], overlay[f.Path] = true, f.Content
 			p.restored(f)
 		}
@@ -165,12 +182,21 @@ func (p *planner) stub(f fileset.File) bool {
 
 // stale are the stubs nobody edited that would be others if they were made now. The test of a method stays as it is
 // where the method is the user's and as it was.
-func (p *planner) stale(set *fileset.Set) map[string]bool {
+func (p *planner) stale(set *fileset.Set) (map[string]bool, error) {
 	stale, methods := map[string]bool{}, map[fileset.Decl]bool{}
 	for _, tests := range []bool{false, true} {
 		for _, f := range set.Files() {
-			disk := p.disk[f.Path]
-			if isTest(f.Path) != tests || !p.stub(f) || disk.hash == Hash(f.Content) || sameButNames(disk.content, f) {
+			if isTest(f.Path) != tests || !p.stub(f) || p.disk[f.Path].hash == hashOf(f) {
+				continue
+			}
+			disk, err := p.whole(f.Path)
+			if err != nil {
+				return nil, err
+			}
+			if f, err = p.written(f); err != nil {
+				return nil, err
+			}
+			if sameButNames(disk.content, f) {
 				continue
 			}
 			if !tests || methods[f.Decl] || p.opt.Evolve.Changed(declOf(f)) {
@@ -178,7 +204,7 @@ func (p *planner) stale(set *fileset.Set) map[string]bool {
 			}
 		}
 	}
-	return stale
+	return stale, nil
 }
 
 // unplanned are the Go files outside of gen folders that svcgen made, nobody edited, and no plan has any more.
@@ -265,8 +291,19 @@ func (p *planner) edited(name string) error {
 // evolved plans a file of the user's that the changed contract concerns. It reports whether that was all.
 func (p *planner) evolved(f fileset.File) (done bool, err error) {
 	decl := declOf(f)
-	disk, known := p.disk[f.Path], p.old.Files[f.Path]
 	from, arrives := p.from[f.Path]
+	text, edited := p.text[f.Path]
+	_, restreamed := p.opt.Evolve.Restreamed(decl)
+	if !arrives && !edited && !restreamed && !p.fresh[f.Path] && !p.spare[f.Path] {
+		return false, nil
+	}
+	disk, err := p.whole(f.Path)
+	if err != nil {
+		return false, err
+	}
+	if f, err = p.written(f); err != nil {
+		return false, err
+	}
 	switch {
 	case arrives:
 		if err := p.arrive(f, from); err != nil || isTest(f.Path) || !p.parked[decl] {
@@ -288,14 +325,14 @@ func (p *planner) evolved(f fileset.File) (done bool, err error) {
 		p.changes.change(Update, f, disk, "a stub nobody edited")
 		return true, nil
 	}
-	if text, edited := p.text[f.Path]; edited && bytes.Equal(text, f.Content) {
+	if edited && bytes.Equal(text, f.Content) {
 		p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{Hash(text)}, Variant: f.Variant}
 		return true, nil // it follows, and nobody has written in it
 	}
-	if _, restreamed := p.opt.Evolve.Restreamed(decl); !restreamed || !disk.exists || isTest(f.Path) {
+	if !restreamed || !disk.exists || isTest(f.Path) {
 		return false, nil
 	}
-	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: known.Hashes, Variant: f.Variant}
+	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: p.old.Files[f.Path].Hashes, Variant: f.Variant}
 	return p.again(f)
 }
 
@@ -352,7 +389,10 @@ func (p *planner) vacate() error {
 func (p *planner) dropBeside(f fileset.File, files, overlay map[string][]byte) error {
 	name := strings.TrimSuffix(f.Path, ".go") + besideSuffix + ".go"
 	disk, err := p.tree.look(name)
-	if err != nil || !disk.regular || disk.hash != Hash(f.Content) {
+	if err != nil || !disk.regular {
+		return err
+	}
+	if f, err = p.written(f); err != nil || disk.hash != Hash(f.Content) {
 		return err
 	}
 	delete(files, name)

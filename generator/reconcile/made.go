@@ -10,21 +10,24 @@ import (
 // What took long to make is kept where it belongs, in the tree; .svcgen/local notes what it was made from. A run that
 // finds the same input takes the file for the result, if it still has the hash it was made with.
 
-// note says that the file at path, while it has that hash, is what was made from something.
-type note struct{ hash, path string }
+// note says what hash has what was made from something. Of svcgen's own files it says where it is, too; a user's file is
+// another by now.
+type note struct{ key, hash, path string }
 
 // Made is what p, and no other svcgen, made in this tree before.
 func (t *Tree) Made(p Program) fileset.Made {
-	known := t.memory()
+	known := t.wholeMemory()
 	maker, err := known.maker(p)
 	if err != nil || maker != known.madeBy {
 		return nil
 	}
-	notes := parseNotes(known.made)
 	return func(key string) *fileset.Kept {
-		n, ok := notes[key]
+		n, ok := known.notes[key]
 		if !ok {
 			return nil
+		}
+		if n.path == "" {
+			return &fileset.Kept{Hash: n.hash}
 		}
 		if f, err := t.glance(n.path, known, known.files[n.path]); err != nil || !f.regular || f.hash != n.hash {
 			return nil
@@ -69,35 +72,31 @@ func (m memory) maker(p Program) (string, error) {
 	return program.hash, err
 }
 
-// parseNotes reads the lines that notes wrote. One that cannot be read says nothing.
-func parseNotes(text string) map[string]note {
-	notes := map[string]note{}
-	for line := range strings.Lines(text) {
-		fields := strings.SplitN(strings.TrimSuffix(line, "\n"), " ", 3)
-		if len(fields) != 3 {
-			continue
-		}
-		if path, ok := unquotePath(fields[2]); ok {
-			notes[fields[0]] = note{hash: fields[1], path: path}
-		}
+func (n note) format() string {
+	if n.path == "" {
+		return n.key + " " + n.hash
 	}
-	return notes
+	return n.key + " " + n.hash + " " + quotePath(n.path)
 }
 
-// notes are the lines about the files of set, which lock describes.
-func notes(set *fileset.Set, lock Lock) string {
-	var b strings.Builder
-	for _, f := range set.Files() {
-		if f.Key == "" {
-			continue
-		}
-		var hash string
-		if entry := lock.Files[f.Path]; f.Owner == fileset.Svcgen && len(entry.Hashes) == 1 {
-			hash = entry.Hashes[0]
-		} else {
-			hash = hashOf(f)
-		}
-		fmt.Fprintf(&b, "%s %s %s\n", f.Key, hash, quotePath(f.Path))
+func parseNote(text string) (note, bool) {
+	key, rest, ok := strings.Cut(text, " ")
+	hash, name, placed := strings.Cut(rest, " ")
+	n := note{key: key, hash: hash}
+	if placed {
+		n.path, placed = unquotePath(name)
+		ok = ok && placed
 	}
-	return b.String()
+	return n, ok && hash != ""
+}
+
+// noteOf is the note on f, which lock describes.
+func noteOf(f fileset.File, lock Lock) note {
+	if f.Owner != fileset.Svcgen {
+		return note{key: f.Key, hash: hashOf(f)}
+	}
+	if entry := lock.Files[f.Path]; len(entry.Hashes) == 1 {
+		return note{f.Key, entry.Hashes[0], f.Path}
+	}
+	return note{f.Key, hashOf(f), f.Path}
 }

@@ -6,7 +6,8 @@ import (
 	"github.com/svcgen/svcgen/generator/fileset"
 )
 
-// What was made before is taken from the tree only while it is what was made, and only by the svcgen that made it.
+// What was made before is taken from the tree only while it is what was made, and only by the svcgen that made it. Of a
+// user's file only the hash is known that it had then.
 func TestMade(t *testing.T) {
 	p := Program{Version: "v1.0.0"}
 	files := []fileset.File{
@@ -19,19 +20,20 @@ func TestMade(t *testing.T) {
 		p      Program
 		key    string
 		want   string
+		hash   string
 	}{
 		"svcgen's":          {key: "code:1", want: "package a\n"},
-		"the user's":        {key: "text:2", want: "package s\n"},
+		"the user's":        {key: "text:2", hash: Hash([]byte("package s\n"))},
 		"another key":       {key: "code:2"},
 		"another svcgen":    {key: "code:1", p: Program{Version: "v1.0.1"}},
 		"a development one": {key: "code:1", p: Program{Version: "v1.0.0", Development: true, Executable: "/none"}},
-		"edited":            {key: "text:2", change: func(w *world) { w.write("internal/s/b.go", "package s \n") }},
+		"edited":            {key: "text:2", hash: Hash([]byte("package s\n")), change: func(w *world) { w.write("internal/s/b.go", "package s \n") }},
 		"gone":              {key: "code:1", change: func(w *world) { w.remove("gen/a.pb.go") }},
 		"no memory":         {key: "code:1", change: func(w *world) { w.remove(".svcgen/local") }},
 		"a forged memory": {key: "code:1", change: func(w *world) {
-			w.write(".svcgen/local", "svcgen local 2\nseen 1\nmade by v1.0.0\ncode:1 00 gen/a.pb.go\n")
+			w.write(".svcgen/local", "svcgen local 3\nseen 1\nmade by v1.0.0\nmade code:1 00 gen/a.pb.go\n")
 		}},
-		"an unreadable line": {key: "code:1", change: func(w *world) { w.write(".svcgen/local", "svcgen local 2\nseen 1\nmade by v1.0.0\ncode:1\n") }},
+		"an unreadable line": {key: "code:1", change: func(w *world) { w.write(".svcgen/local", "svcgen local 3\nseen 1\nmade by v1.0.0\nmade code:1\n") }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -47,16 +49,18 @@ func TestMade(t *testing.T) {
 			if tt.p == (Program{}) {
 				tt.p = p
 			}
-			var got string
-			if kept := w.tree.Made(tt.p).Get(tt.key); kept != nil {
+			var got, hash string
+			if kept := w.tree.Made(tt.p).Get(tt.key); kept != nil && kept.Read == nil {
+				hash = kept.Hash
+			} else if kept != nil {
 				content, err := kept.Read()
 				if err != nil || kept.Hash != Hash(content) {
 					t.Errorf("%q has the hash %s, want %s; %v", content, Hash(content), kept.Hash, err)
 				}
 				got = string(content)
 			}
-			if got != tt.want {
-				t.Errorf("got %q, want %q", got, tt.want)
+			if got != tt.want || hash != tt.hash {
+				t.Errorf("got %q and the hash %q, want %q and %q", got, hash, tt.want, tt.hash)
 			}
 		})
 	}

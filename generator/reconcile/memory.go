@@ -20,7 +20,7 @@ import (
 // What this machine knows of the tree, and nobody else: .svcgen/.gitignore has it. Without it svcgen reads more.
 const (
 	memoryName   = stateDir + "/local"
-	memoryFormat = "svcgen local 2"
+	memoryFormat = "svcgen local 3"
 	freshSuffix  = ".new" // of the next one, until it is whole
 	compiledName = stateDir + "/compiled"
 )
@@ -41,7 +41,9 @@ type memory struct {
 	files    map[string]sight
 	compiled string // the hash of .svcgen/compiled
 	madeBy   string // the svcgen that made what is noted in made, and what is in .svcgen/compiled
-	made     string // the notes of Made, read when they are asked for
+	rest     string // what only a run reads that has something to do: the user's files, and the notes of Made
+
+	notes map[string]note // of what was made, by the key of what it was made from
 }
 
 // sight is a file as it was seen: while size and time are the same, so is the hash.
@@ -72,7 +74,7 @@ func (t *Tree) memory() memory {
 	if t.known != nil {
 		return *t.known
 	}
-	t.known = &memory{}
+	t.known = &memory{files: map[string]sight{}}
 	f, err := t.look(memoryName)
 	if err != nil || !f.regular {
 		return *t.known
@@ -83,14 +85,21 @@ func (t *Tree) memory() memory {
 	return *t.known
 }
 
+// wholeMemory is memory with what it has of the user's files and of Made.
+func (t *Tree) wholeMemory() memory {
+	t.memory()
+	t.known.readRest()
+	return *t.known
+}
+
 func parseMemory(text string) (memory, bool) {
 	m := memory{files: map[string]sight{}}
 	text, ok := strings.CutPrefix(text, memoryFormat+"\n")
 	if !ok {
 		return m, false
 	}
-	text, made, _ := strings.Cut(text, "\n"+madeLine)
-	m.madeBy, m.made, _ = strings.Cut(made, "\n")
+	text, rest, _ := strings.Cut(text, "\n"+madeLine)
+	m.madeBy, m.rest, _ = strings.Cut(rest, "\n")
 	for line := range strings.Lines(text) {
 		key, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 		ok := true
@@ -136,9 +145,7 @@ func parseSight(text string) (sight, bool) {
 func (m memory) format() []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\nseen %d\n", memoryFormat, m.seen.UnixNano())
-	line := func(key string, s sight) {
-		fmt.Fprintf(&b, "%s %d %d %s %s\n", key, s.size, s.time.UnixNano(), s.hash, quotePath(s.path))
-	}
+	line := func(key string, s sight) { fmt.Fprintf(&b, "%s %s\n", key, s.format()) }
 	if m.program.hash != "" {
 		fmt.Fprintf(&b, "lock %s\n", m.lock)
 		line("program", m.program)
@@ -149,12 +156,51 @@ func (m memory) format() []byte {
 	for _, name := range slices.Sorted(maps.Keys(m.files)) {
 		line("file", m.files[name])
 	}
-	fmt.Fprintf(&b, "%s%s\n%s", madeLine, m.madeBy, m.made)
+	fmt.Fprintf(&b, "%s%s\n%s", madeLine, m.madeBy, m.rest)
 	return []byte(b.String())
 }
 
-// madeLine begins the notes of Made, which go on to the end.
+func (s sight) format() string {
+	return fmt.Sprintf("%d %d %s %s", s.size, s.time.UnixNano(), s.hash, quotePath(s.path))
+}
+
+// madeLine stands before the rest, which goes on to the end.
 const madeLine = "made by "
+
+// readRest reads what rest has, once. A line that cannot be read says nothing.
+func (m *memory) readRest() {
+	if m.notes != nil {
+		return
+	}
+	m.notes = map[string]note{}
+	for line := range strings.Lines(m.rest) {
+		key, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		switch key {
+		case "yours":
+			if s, ok := parseSight(rest); ok {
+				m.files[s.path] = s
+			}
+		case "made":
+			if n, ok := parseNote(rest); ok {
+				m.notes[n.key] = n
+			}
+		}
+	}
+}
+
+// restOf is the rest of a memory: how the user's files looked, and the notes on what of set took long to make.
+func restOf(set *fileset.Set, lock Lock, yours map[string]sight) string {
+	var b strings.Builder
+	for _, f := range set.Files() {
+		if f.Key != "" {
+			fmt.Fprintf(&b, "made %s\n", noteOf(f, lock).format())
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(yours)) {
+		fmt.Fprintf(&b, "yours %s\n", yours[name].format())
+	}
+	return b.String()
+}
 
 // Remember notes how the tree looks now that p has left nothing to do in it, so that the next run need not read it
 // all, what of set took long to make, and what the protos were compiled to. It changes no file of the service, and only makes the next run
@@ -204,7 +250,7 @@ func (t *Tree) remember(p Program, set *fileset.Set, compiled []byte, fresh stri
 
 // observe looks at what the next Current will want to know, reading only what the last memory does not tell.
 func (t *Tree) observe(p Program, set *fileset.Set, began time.Time) (memory, error) {
-	m := memory{seen: began, files: map[string]sight{}}
+	m := memory{seen: began}
 	text, err := t.root.ReadFile(LockName)
 	if err != nil {
 		return m, err
@@ -213,7 +259,7 @@ func (t *Tree) observe(p Program, set *fileset.Set, began time.Time) (memory, er
 	if err != nil {
 		return m, err
 	}
-	old := t.memory()
+	old := t.wholeMemory()
 	m.lock = Hash(text)
 	if m.program, err = old.recognise(p); err != nil {
 		return m, err
@@ -221,9 +267,25 @@ func (t *Tree) observe(p Program, set *fileset.Set, began time.Time) (memory, er
 	if m.madeBy, err = m.maker(p); err != nil {
 		return m, err
 	}
-	m.made = notes(set, lock)
+	if m.files, err = t.sights(lock.wants(), old); err != nil {
+		return m, err
+	}
+	users := map[string]string{} // none has to be there
+	for name, entry := range lock.Files {
+		if entry.Owner == fileset.User {
+			users[name] = ""
+		}
+	}
+	yours, err := t.sights(users, old)
+	m.rest = restOf(set, lock, yours)
+	return m, err
+}
+
+// sights are the files in want that are there.
+func (t *Tree) sights(want map[string]string, old memory) (map[string]sight, error) {
+	sights := make(map[string]sight, len(want))
 	var mu sync.Mutex
-	err = t.eachFolder(lock.wants(), func(folder *os.Root, dir string, names []string) error {
+	err := t.eachFolder(want, func(folder *os.Root, dir string, names []string) error {
 		for _, base := range names {
 			name := path.Join(dir, base)
 			s, err := (&Tree{root: folder}).sight(base, old, old.files[name])
@@ -233,13 +295,13 @@ func (t *Tree) observe(p Program, set *fileset.Set, began time.Time) (memory, er
 			if s.hash != "" {
 				s.path = name
 				mu.Lock()
-				m.files[name] = s
+				sights[name] = s
 				mu.Unlock()
 			}
 		}
 		return nil
 	})
-	return m, err
+	return sights, err
 }
 
 // sight looks at the file at name, and reads it unless it is still what known says.

@@ -3,37 +3,34 @@ package reconcile
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/svcgen/svcgen/generator/fileset"
 	"github.com/svcgen/svcgen/generator/goedit"
 )
 
-// fitted is the set with stubs that compile beside what the user declares: an import that is called like a type or a
-// function of the package has another name.
-func (p *planner) fitted(set *fileset.Set) (*fileset.Set, error) {
-	if p.opt.Evolve.Folder == "" { // a new tree has no code of anybody's
-		return set, nil
-	}
-	taken, err := p.taken(p.opt.Evolve.Folder)
-	if err != nil || len(taken) == 0 {
-		return set, err
-	}
-	fitted := &fileset.Set{}
-	for _, f := range set.Files() {
-		if f.Owner == fileset.User && f.Decl != (fileset.Decl{}) && imports(f.Content, taken) {
-			if file, errs := goedit.ParseFile(f.Path, f.Content); errs == nil {
-				f.Content = goedit.Apply(f.Content, file.RenameImports(taken))
-			}
+// written is f as it would be written now: with its content, which compiles beside what the user declares. An import that
+// is called like a type or a function of the package has another name.
+func (p *planner) written(f fileset.File) (fileset.File, error) {
+	if f.Kept != nil {
+		content, err := f.Kept.Read()
+		if err == nil && Hash(content) != f.Kept.Hash {
+			err = fmt.Errorf("%s is not what %s says: delete that file", f.Path, memoryName)
 		}
-		if err := fitted.Add(f); err != nil {
-			return nil, err
+		if err != nil {
+			return f, err
+		}
+		f.Content, f.Kept = content, nil
+	}
+	if f.Owner == fileset.User && f.Decl != (fileset.Decl{}) && imports(f.Content, p.taken) {
+		if file, errs := goedit.ParseFile(f.Path, f.Content); errs == nil {
+			f.Content = goedit.Apply(f.Content, file.RenameImports(p.taken))
 		}
 	}
-	return fitted, nil
+	return f, nil
 }
 
 // sameButNames reports whether a stub is what it would be now, but for what its imports are called: that depends on the
@@ -47,35 +44,42 @@ func sameButNames(content []byte, f fileset.File) bool {
 	return errs == nil && bytes.Equal(goedit.Apply(f.Content, is.ImportLike(was)), content)
 }
 
-// taken are the names that files of a folder declare which somebody has written in. What cannot be read or parsed is
-// told where it matters.
-func (p *planner) taken(folder string) (map[string]bool, error) {
-	taken := map[string]bool{}
+// names notes the names that files of the user's package declare which somebody has written in. What cannot be read or
+// parsed is told where it matters.
+func (p *planner) names() error {
+	folder := p.opt.Evolve.Folder
+	if folder == "" { // a new tree has no code of anybody's
+		return nil
+	}
 	entries, err := fs.ReadDir(p.tree.FS(), folder)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
+	p.taken = map[string]bool{}
 	for _, entry := range entries {
 		name := path.Join(folder, entry.Name())
-		if entry.IsDir() || !isGo(entry.Name()) {
+		if entry.IsDir() || !isGo(entry.Name()) || p.ours(name, p.disk[name]) {
 			continue
 		}
 		content, err := p.tree.readGo(name)
-		if err != nil || slices.Contains(p.old.Files[name].Hashes, Hash(content)) {
+		if err != nil {
 			continue
 		}
 		if file, errs := goedit.ParseFile(name, content); errs == nil && file.Package() == p.opt.Evolve.Package {
-			file.TopLevel(taken)
+			file.TopLevel(p.taken)
 		}
 	}
-	return taken, nil
+	return nil
 }
 
 // imports reports whether a file that svcgen made imports something under one of the names.
 func imports(content []byte, names map[string]bool) bool {
+	if len(names) == 0 {
+		return false
+	}
 	_, block, _ := bytes.Cut(content, []byte("\nimport ("))
 	block, _, _ = bytes.Cut(block, []byte("\n)"))
 	for line := range strings.Lines(string(block)) {

@@ -36,6 +36,7 @@ type planner struct {
 	disk    map[string]found
 	bases   map[string][]byte // what the merged files of next start from, by hash
 	decls   declarations
+	taken   map[string]bool // names that the user's package declares
 	changes Changes
 	evolution
 }
@@ -59,10 +60,10 @@ func (t *Tree) Plan(set *fileset.Set, opt Options) (*Changes, error) {
 	if err := p.folder(); err != nil {
 		return nil, err
 	}
-	if set, err = p.fitted(set); err != nil {
+	if err := p.read(set); err != nil {
 		return nil, err
 	}
-	if err := p.read(set); err != nil {
+	if err := p.names(); err != nil {
 		return nil, err
 	}
 	if err := p.evolve(set); err != nil {
@@ -173,7 +174,7 @@ func (p *planner) read(set *fileset.Set) error {
 	p.disk = make(map[string]found, len(names))
 	var known memory
 	if !p.opt.Thorough {
-		known = p.tree.memory()
+		known = p.tree.wholeMemory()
 	}
 	var mu sync.Mutex
 	return p.tree.eachFolder(names, func(folder *os.Root, dir string, names []string) error {
@@ -182,7 +183,7 @@ func (p *planner) read(set *fileset.Set) error {
 			name := path.Join(dir, base)
 			var f found
 			var err error
-			if planned, is := set.Get(name); p.old.Files[name].Owner == fileset.Svcgen && (!is || planned.Owner == fileset.Svcgen) {
+			if planned, is := set.Get(name); is && planned.Owner != fileset.Merged && planned.Variant == "" || p.old.Files[name].Owner == fileset.Svcgen && !is {
 				f, err = here.glance(base, known, known.files[name])
 			} else {
 				f, err = here.look(base)
@@ -224,11 +225,8 @@ func (p *planner) own(f fileset.File) error {
 	if err != nil {
 		return err
 	}
-	if f.Kept != nil {
-		if f.Content, err = f.Kept.Read(); err != nil {
-			return err
-		}
-		f.Kept = nil
+	if f, err = p.written(f); err != nil {
+		return err
 	}
 	switch {
 	case strings.HasPrefix(f.Path, stateDir+"/"):
@@ -325,7 +323,7 @@ func (p *planner) users(f fileset.File) error {
 	switch {
 	case was && known.Variant != f.Variant && disk.exists:
 		return p.vary(f, disk)
-	case disk.regular && disk.hash == Hash(f.Content):
+	case disk.regular && disk.hash == hashOf(f):
 		p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{disk.hash}, Variant: f.Variant}
 		p.changes.Unchanged++
 		return nil
@@ -350,6 +348,9 @@ func (p *planner) users(f fileset.File) error {
 		p.changes.Kept = append(p.changes.Kept, Kept{Path: f.Path, Why: "the package declares it already", News: true})
 		return nil
 	}
+	if f, err = p.written(f); err != nil {
+		return err
+	}
 	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{Hash(f.Content)}, Variant: f.Variant}
 	p.changes.change(Create, f, disk, "")
 	return nil
@@ -357,7 +358,7 @@ func (p *planner) users(f fileset.File) error {
 
 // displaced reports whether the file goes from where it had another name: it is what a file is that goes.
 func (p *planner) displaced(f fileset.File) bool {
-	hash := Hash(f.Content)
+	hash := hashOf(f)
 	for name := range p.idle {
 		if p.disk[name].hash == hash {
 			return true
@@ -382,6 +383,15 @@ func (p *planner) missed(f fileset.File) error {
 // occupied plans a file at whose path the user has one already. What it was to declare goes beside it, unless it is
 // declared there or elsewhere.
 func (p *planner) occupied(f fileset.File) error {
+	f, err := p.written(f)
+	if err != nil {
+		return err
+	}
+	if disk := p.disk[f.Path]; disk.regular && disk.hash == Hash(f.Content) {
+		p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{disk.hash}, Variant: f.Variant}
+		p.changes.Unchanged++
+		return nil
+	}
 	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: p.old.Files[f.Path].Hashes, Variant: f.Variant}
 	declared, err := p.decls.find(path.Dir(f.Path), f.Decl)
 	if err != nil || declared || f.Decl == (fileset.Decl{}) || isTest(f.Path) {

@@ -126,19 +126,22 @@ func (r renderer) formatted(f plan.File, src []byte) (fileset.File, error) {
 	src = headed(f, src)
 	sum := sha256.Sum256(src)
 	out := fileset.File{Key: "text:" + hex.EncodeToString(sum[:])}
-	if kept := r.made.Get(out.Key); kept != nil {
-		if f.Owner == fileset.Svcgen {
-			out.Kept = kept
-			return out, nil
+	if out.Kept = r.made.Get(out.Key); out.Kept != nil {
+		if out.Kept.Read == nil {
+			out.Kept.Read = func() ([]byte, error) { return gofmt(f.Path, src) }
 		}
-		if content, err := kept.Read(); err == nil {
-			out.Content = content
-			return out, nil
-		}
+		return out, nil
 	}
 	var err error
-	if out.Content, err = format.Source(src); err != nil {
-		return out, fmt.Errorf("format: %w", err)
+	out.Content, err = gofmt(f.Path, src)
+	return out, err
+}
+
+// gofmt formats a Go file, and checks it once more.
+func gofmt(name string, src []byte) ([]byte, error) {
+	out, err := format.Source(src)
+	if err != nil {
+		return nil, fmt.Errorf("format: %w", err)
 	}
-	return out, gogen.CheckDirectives(f.Path, out.Content)
+	return out, gogen.CheckDirectives(name, out)
 }
