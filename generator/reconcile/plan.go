@@ -206,6 +206,10 @@ func (p *planner) file(f fileset.File) error {
 	case fileset.User:
 		return p.users(f)
 	case fileset.Merged:
+		f, err := p.written(f)
+		if err != nil {
+			return err
+		}
 		p.merged(f)
 		return nil
 	default:
