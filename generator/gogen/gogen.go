@@ -58,6 +58,7 @@ type mode struct {
 	chunk  int  // see chunkSize
 	pack   bool // see packAfter
 	made   fileset.Made
+	skip   map[string]bool // sources that were made before, though others of their files were not
 }
 
 func generate(files []ir.ProtoFile, module string, how mode) ([]File, error) {
@@ -70,6 +71,10 @@ func generate(files []ir.ProtoFile, module string, how mode) ([]File, error) {
 		return nil, err
 	}
 	out, left, keys := remembered(files, prefixes, how.made)
+	how.skip = make(map[string]bool, len(out))
+	for _, f := range out {
+		how.skip[f.Path] = true
+	}
 	kept := 0
 	for chunk := range chunks(left, how.chunk) {
 		how.pack = kept >= packAfter
@@ -109,16 +114,20 @@ func generateChunk(files []ir.ProtoFile, prefixes map[string]string, stubs *stub
 	var group errgroup.Group
 	group.SetLimit(workers(targets))
 	for i, f := range targets {
-		group.Go(func() error {
-			sources, err := messages(plugin, f, full[f])
-			done[2*i], err = finished(sources, err, how.pack)
-			return generating(f, err)
-		})
-		group.Go(func() error {
-			sources, err := stubs.print(plugin, f)
-			done[2*i+1], err = finished(sources, err, how.pack)
-			return generating(f, err)
-		})
+		if !how.skip[f.GeneratedFilenamePrefix+messageSuffix] {
+			group.Go(func() error {
+				sources, err := messages(plugin, f, full[f])
+				done[2*i], err = finished(sources, err, how.pack)
+				return generating(f, err)
+			})
+		}
+		if !how.skip[f.GeneratedFilenamePrefix+grpcSuffix] {
+			group.Go(func() error {
+				sources, err := stubs.print(plugin, f)
+				done[2*i+1], err = finished(sources, err, how.pack)
+				return generating(f, err)
+			})
+		}
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err

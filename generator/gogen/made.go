@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/encoding/protowire"
+
 	"github.com/svcgen/svcgen/generator/fileset"
 	"github.com/svcgen/svcgen/generator/ir"
 )
@@ -23,23 +25,23 @@ func remembered(files []ir.ProtoFile, prefixes map[string]string, made fileset.M
 	for i, f := range files {
 		byPath[f.Path] = &files[i]
 	}
-	sums := digests(files, prefixes)
+	sums := map[string]map[string]string{}
+	for suffix, part := range parts {
+		sums[suffix] = digests(files, prefixes, part)
+	}
 	for i, f := range left {
 		if !f.Generate {
 			continue
 		}
-		key := closureKey(f.Path, byPath, sums)
-		var sources []File
+		left[i].Generate = false
 		for _, suffix := range suffixes(f) {
 			path := prefixes[f.Path] + suffix
-			keys[path] = key + suffix
+			keys[path] = closureKey(f.Path, byPath, sums[suffix]) + suffix
 			if kept := made.Get(keys[path]); kept != nil && kept.Read != nil {
-				sources = append(sources, File{Path: path, Kept: kept, Key: keys[path]})
+				out = append(out, File{Path: path, Kept: kept, Key: keys[path]})
+			} else {
+				left[i].Generate = true
 			}
-		}
-		if len(sources) == len(suffixes(f)) {
-			out = append(out, sources...)
-			left[i].Generate = false
 		}
 	}
 	return out, left, keys
@@ -53,16 +55,97 @@ func suffixes(f ir.ProtoFile) []string {
 	return []string{messageSuffix, grpcSuffix}
 }
 
-// digests stand for what the sources of a file depend on in each file itself: its descriptor, and where its Go code goes.
-func digests(files []ir.ProtoFile, prefixes map[string]string) map[string]string {
+// part is what one kind of source depends on of a file's descriptor.
+type part struct {
+	without  []protowire.Number // fields
+	comments []protowire.Number // fields, on whose content comments do not matter
+}
+
+// parts are those of the kinds of sources: messages have no comments of services, and stubs nothing of messages but
+// their names, which ir.ProtoFile.Types has, since a nested one goes where the one around it goes.
+var parts = map[string]part{
+	messageSuffix: {comments: []protowire.Number{services}},
+	grpcSuffix:    {without: []protowire.Number{messageTypes, enums, extensions}, comments: []protowire.Number{messageTypes, enums, extensions}},
+}
+
+// Fields of a file's descriptor.
+const (
+	messageTypes protowire.Number = 4
+	enums        protowire.Number = 5
+	services     protowire.Number = 6
+	extensions   protowire.Number = 7
+	sourceInfo   protowire.Number = 9
+)
+
+// digests stand for what the sources of a file depend on in each file itself: that part of its descriptor, and where its
+// Go code goes.
+func digests(files []ir.ProtoFile, prefixes map[string]string, p part) map[string]string {
 	sums := make(map[string]string, len(files))
 	for _, f := range files {
-		sums[f.Path] = sum("%q %q %q %q %t:%s", f.Path, f.Go.ImportPath, f.Go.Name, prefixes[f.Path], f.Generate, []byte(f.Descriptor))
+		sums[f.Path] = sum("%q %q %q %q %t %q:%s", f.Path, f.Go.ImportPath, f.Go.Name, prefixes[f.Path], f.Generate, f.Types, p.of(f.Descriptor))
 	}
 	return sums
 }
 
-// closureKey stands for all that the sources of a file depend on: the file, its imports and theirs.
+// of is the part of a serialized descriptor; all of it, if it cannot be read.
+func (p part) of(descriptor []byte) []byte {
+	out := make([]byte, 0, len(descriptor))
+	ok := fields(descriptor, func(field protowire.Number, whole, value []byte) {
+		switch {
+		case slices.Contains(p.without, field):
+		case field == sourceInfo:
+			out = append(out, p.commentsOf(value)...)
+		default:
+			out = append(out, whole...)
+		}
+	})
+	if !ok {
+		return descriptor
+	}
+	return out
+}
+
+// commentsOf is source info without the comments that do not matter; all of it, if it cannot be read.
+func (p part) commentsOf(info []byte) []byte {
+	var out []byte
+	ok := fields(info, func(_ protowire.Number, whole, location []byte) {
+		matters := true
+		ok := fields(location, func(field protowire.Number, _, path []byte) {
+			const pathField = 1
+			if first, n := protowire.ConsumeVarint(path); field == pathField && n > 0 {
+				matters = !slices.Contains(p.comments, protowire.Number(first))
+			}
+		})
+		if matters || !ok {
+			out = append(out, whole...)
+		}
+	})
+	if !ok {
+		return info
+	}
+	return out
+}
+
+// fields calls do with each field of a serialized message, and with its value where that is bytes. It reports whether
+// the message could be read.
+func fields(message []byte, do func(field protowire.Number, whole, value []byte)) bool {
+	for len(message) > 0 {
+		field, kind, n := protowire.ConsumeField(message)
+		if n < 0 {
+			return false
+		}
+		var value []byte
+		if kind == protowire.BytesType {
+			_, _, tag := protowire.ConsumeTag(message)
+			value, _ = protowire.ConsumeBytes(message[tag:])
+		}
+		do(field, message[:n], value)
+		message = message[n:]
+	}
+	return true
+}
+
+// closureKey stands for all that a source of a file depends on: the file, its imports and theirs.
 func closureKey(path string, byPath map[string]*ir.ProtoFile, digests map[string]string) string {
 	needed := map[string]bool{}
 	closure(path, byPath, needed)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	"github.com/svcgen/svcgen/generator/fileset"
@@ -47,27 +48,93 @@ func TestMade(t *testing.T) {
 			same(t, first, again)
 
 			// One file of them is another now: what depends on it is made again, the rest is not.
-			changed := slices.Clone(files)
-			i := slices.IndexFunc(changed, func(f ir.ProtoFile) bool { return f.Generate })
-			fd, err := changed[i].Descriptor.Message()
-			if err != nil {
-				t.Fatal(err)
+			for i, f := range files {
+				for what, change := range changes {
+					fd, err := f.Descriptor.Message()
+					if err != nil {
+						t.Fatal(err)
+					}
+					if !change(fd) {
+						continue
+					}
+					changed := slices.Clone(files)
+					if changed[i], err = ir.NewProtoFile(fd, f.Go, f.Generate); err != nil {
+						t.Fatal(err)
+					}
+					want, err := Generate(changed, testModule, nil)
+					if err != nil {
+						continue // nothing can be made of it
+					}
+					got, err := Generate(changed, testModule, made)
+					if err != nil {
+						t.Fatal(err)
+					}
+					t.Logf("%s in %s", what, f.Path)
+					same(t, want, got)
+					if what == "a comment on a service" && len(byKey) > 0 && !slices.ContainsFunc(got, func(f File) bool { return f.Kept != nil }) {
+						t.Error("the messages were made again")
+					}
+				}
+				if f.Generate {
+					break
+				}
 			}
-			name := "AddedByTheTest"
-			fd.MessageType = append(fd.MessageType, &descriptorpb.DescriptorProto{Name: &name})
-			if changed[i], err = ir.NewProtoFile(fd, changed[i].Go, true); err != nil {
-				t.Fatal(err)
-			}
-			want, err := Generate(changed, testModule, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := Generate(changed, testModule, made)
-			if err != nil {
-				t.Fatal(err)
-			}
-			same(t, want, got)
 		})
+	}
+}
+
+// changes are made to a descriptor, where it has what they are made to.
+var changes = map[string]func(*descriptorpb.FileDescriptorProto) bool{
+	"a message": func(fd *descriptorpb.FileDescriptorProto) bool {
+		fd.MessageType = append(fd.MessageType, &descriptorpb.DescriptorProto{Name: new("AddedByTheTest")})
+		return true
+	},
+	"a field": func(fd *descriptorpb.FileDescriptorProto) bool {
+		if len(fd.MessageType) == 0 || fd.MessageType[0].GetOptions().GetMessageSetWireFormat() {
+			return false
+		}
+		fd.MessageType[0].Field = append(fd.MessageType[0].Field, &descriptorpb.FieldDescriptorProto{
+			Name: new("added_by_the_test"), Number: new(int32(18000)), Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(), Type: descriptorpb.FieldDescriptorProto_TYPE_STRING.Enum(),
+		})
+		return true
+	},
+	"a deprecated method": func(fd *descriptorpb.FileDescriptorProto) bool {
+		if len(fd.Service) == 0 || len(fd.Service[0].Method) == 0 {
+			return false
+		}
+		fd.Service[0].Method[0].Options = &descriptorpb.MethodOptions{Deprecated: new(true)}
+		return true
+	},
+	"a deprecated file": func(fd *descriptorpb.FileDescriptorProto) bool {
+		fd.Options = proto.CloneOf(fd.Options)
+		fd.Options.Deprecated = new(!fd.Options.GetDeprecated())
+		return true
+	},
+	"a comment on the package":  commented(2),
+	"a comment on a message":    commented(4, 0),
+	"a comment on a field":      commented(4, 0, 2, 0),
+	"a comment on an enum":      commented(5, 0),
+	"a comment on a service":    commented(6, 0),
+	"a comment on a method":     commented(6, 0, 2, 0),
+	"a comment on an extension": commented(7, 0),
+}
+
+// commented gives what is at path a comment.
+func commented(path ...int32) func(*descriptorpb.FileDescriptorProto) bool {
+	return func(fd *descriptorpb.FileDescriptorProto) bool {
+		info := fd.SourceCodeInfo
+		if info == nil {
+			info = &descriptorpb.SourceCodeInfo{}
+		}
+		for _, l := range info.Location {
+			if slices.Equal(l.Path, path) {
+				l.LeadingComments = new(" Added by the test.\n")
+				return true
+			}
+		}
+		info.Location = append(info.Location, &descriptorpb.SourceCodeInfo_Location{Path: path, Span: []int32{0, 0, 0}, LeadingComments: new(" Added by the test.\n")})
+		fd.SourceCodeInfo = info
+		return true
 	}
 }
 

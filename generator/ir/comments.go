@@ -13,18 +13,15 @@ import (
 // "go:embed secrets" or " +build ignore" would be a directive there, a carriage return would end the comment.
 // So comments are made harmless in the descriptors, before any generator sees them.
 
-// harmless is a copy of info in which no comment can become more than a comment.
+// harmless are the comments of info, none of which can become more than a comment. No generator asks where they stand, and
+// without that a line that moves changes nothing.
 func harmless(info *descriptorpb.SourceCodeInfo) *descriptorpb.SourceCodeInfo {
-	if info == nil {
-		return nil
-	}
-	out := &descriptorpb.SourceCodeInfo{Location: make([]*descriptorpb.SourceCodeInfo_Location, len(info.Location))}
-	for i, loc := range info.Location {
+	out := &descriptorpb.SourceCodeInfo{}
+	for _, loc := range info.Location {
 		if loc.LeadingComments == nil && loc.TrailingComments == nil && len(loc.LeadingDetachedComments) == 0 {
-			out.Location[i] = loc
 			continue
 		}
-		clean := &descriptorpb.SourceCodeInfo_Location{Path: loc.Path, Span: loc.Span}
+		clean := &descriptorpb.SourceCodeInfo_Location{Path: loc.Path, Span: []int32{0, 0, 0}}
 		if loc.LeadingComments != nil {
 			clean.LeadingComments = new(harmlessText(*loc.LeadingComments))
 		}
@@ -34,7 +31,7 @@ func harmless(info *descriptorpb.SourceCodeInfo) *descriptorpb.SourceCodeInfo {
 		for _, c := range loc.LeadingDetachedComments {
 			clean.LeadingDetachedComments = append(clean.LeadingDetachedComments, harmlessText(c))
 		}
-		out.Location[i] = clean
+		out.Location = append(out.Location, clean)
 	}
 	return out
 }
