@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	"github.com/svcgen/svcgen/generator"
@@ -50,12 +49,11 @@ func readPromised(tree *reconcile.Tree, out *generator.Output) (promised, error)
 	if p.same = bytes.Equal(set, descriptors.Content) && bytes.Equal(text, promises.Content); p.same {
 		return p, nil
 	}
-	if err := proto.Unmarshal(descriptors.Content, p.after); err != nil {
-		return p, fmt.Errorf("read the new descriptors: %w", err)
+	p.before, p.after, err = drift.Differing(set, descriptors.Content)
+	if err != nil && diag.ConflictMarker(set) > 0 {
+		return p, nil // git has joined what it must not
 	}
-	if err := proto.Unmarshal(set, p.before); err != nil && diag.ConflictMarker(set) > 0 {
-		p.before = nil // git has joined what it must not
-	} else if err != nil {
+	if err != nil {
 		return p, &failure{exitFailed, diag.List{{Pos: diag.Pos{File: contract.Descriptors}, Message: "cannot be read", Hint: restore}}}
 	}
 	return p, nil

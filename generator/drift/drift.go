@@ -30,7 +30,7 @@ func (c Class) String() string { return [...]string{"wire", "json", "source"}[c]
 
 // Contract is what other programs rely on.
 type Contract struct {
-	Files    *descriptorpb.FileDescriptorSet // what a linked-in Go module provides may be missing
+	Files    *descriptorpb.FileDescriptorSet // what a linked-in Go module provides may be missing, and what Differing leaves out
 	Services []string                        // full names
 	Events   []Event
 }
@@ -70,9 +70,7 @@ func Compare(old, now Contract) ([]Change, error) {
 	}
 	c := comparer{after: after}
 	for _, name := range old.Services {
-		if d, ok := find[protoreflect.ServiceDescriptor](before, name); ok {
-			c.service(d, slices.Contains(now.Services, name))
-		}
+		c.service(name, slices.Contains(now.Services, name), before)
 	}
 	changes = append(changes, c.changes...)
 	slices.SortStableFunc(changes, func(a, b Change) int {
@@ -133,27 +131,29 @@ type comparer struct {
 }
 
 func (c *comparer) add(class Class, rule string, d protoreflect.Descriptor, format string, args ...any) {
-	c.changes = append(c.changes, Change{
-		Class: class, Rule: rule, Name: string(d.FullName()), Message: fmt.Sprintf(format, args...), Event: c.event,
-	})
+	c.named(class, rule, string(d.FullName()), format, args...)
+}
+
+func (c *comparer) named(class Class, rule, name, format string, args ...any) {
+	c.changes = append(c.changes, Change{Class: class, Rule: rule, Name: name, Message: fmt.Sprintf(format, args...), Event: c.event})
 }
 
 // published compares an event's delivery, then its message.
 func (c *comparer) published(old Event, now []Event, before *protoregistry.Files) {
-	was, ok := find[protoreflect.MessageDescriptor](before, old.Message)
-	if !ok {
-		return
-	}
 	i := slices.IndexFunc(now, func(e Event) bool { return e.Message == old.Message })
 	if i < 0 {
-		c.add(Wire, "EVENT_NO_DELETE", was, "the event is no longer published")
+		c.named(Wire, "EVENT_NO_DELETE", old.Message, "the event is no longer published")
 		return
 	}
 	if now[i].Topic != old.Topic {
-		c.add(Wire, "EVENT_SAME_TOPIC", was, "the event moved from topic %s to %s, where its consumers do not listen", old.Topic, now[i].Topic)
+		c.named(Wire, "EVENT_SAME_TOPIC", old.Message, "the event moved from topic %s to %s, where its consumers do not listen", old.Topic, now[i].Topic)
 	}
 	if now[i].Key != old.Key {
-		c.add(Wire, "EVENT_SAME_KEY", was, "the key changed from %s to %s: order is kept per key, so not across this change", old.Key, now[i].Key)
+		c.named(Wire, "EVENT_SAME_KEY", old.Message, "the key changed from %s to %s: order is kept per key, so not across this change", old.Key, now[i].Key)
+	}
+	was, ok := find[protoreflect.MessageDescriptor](before, old.Message)
+	if !ok {
+		return // the same as it was
 	}
 	if is, ok := find[protoreflect.MessageDescriptor](c.after, old.Message); ok {
 		c.message(was, is)
@@ -162,11 +162,18 @@ func (c *comparer) published(old Event, now []Event, before *protoregistry.Files
 	}
 }
 
-func (c *comparer) service(was protoreflect.ServiceDescriptor, served bool) {
-	is, ok := find[protoreflect.ServiceDescriptor](c.after, string(was.FullName()))
-	if !ok || !served {
-		c.add(Wire, "SERVICE_NO_DELETE", was, "the service is gone")
+func (c *comparer) service(name string, served bool, before *protoregistry.Files) {
+	if !served {
+		c.named(Wire, "SERVICE_NO_DELETE", name, "the service is gone")
 		return
+	}
+	was, ok := find[protoreflect.ServiceDescriptor](before, name)
+	if !ok {
+		return // the same as it was
+	}
+	is, ok := find[protoreflect.ServiceDescriptor](c.after, name)
+	if !ok {
+		return // of a module that provides it now
 	}
 	for i := range was.Methods().Len() {
 		old := was.Methods().Get(i)

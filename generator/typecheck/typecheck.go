@@ -7,6 +7,7 @@
 package typecheck
 
 import (
+	"bytes"
 	"go/ast"
 	"go/build"
 	"go/parser"
@@ -15,9 +16,13 @@ import (
 	"io"
 	"maps"
 	"path"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/svcgen/svcgen/generator/diag"
 )
@@ -45,18 +50,20 @@ func (m Module) Broken(ask func(name string) bool) diag.List {
 			delete(after, from)
 		}
 	}
-	p := &parsed{fset: token.NewFileSet(), files: map[string]*ast.File{}}
-	was, is := newWorld(m.Path, m.Files, p), newWorld(m.Path, after, p)
+	p := &parsed{fset: token.NewFileSet(), files: map[string][]parsedFile{}}
+	is := newWorld(m.Path, after, p)
 	folders := is.reached(m.touched())
 	if !slices.ContainsFunc(slices.Collect(maps.Keys(m.Files)), func(name string) bool { return ask(name) && folders[path.Dir(name)] }) {
 		return nil
 	}
-	was.real, is.real = folders, folders
-
+	is.real = folders
+	is.parse()
 	faults := is.faults(ask)
 	if len(faults) == 0 {
 		return nil // whatever was wrong before
 	}
+	was := newWorld(m.Path, m.Files, p)
+	was.real = folders
 	known := map[fault]int{}
 	for _, f := range was.faults(ask) {
 		known[f.fault]++
@@ -89,22 +96,33 @@ func (m Module) touched() map[string]bool {
 	return folders
 }
 
-// parsed keeps syntax trees by content: most files are the same before and after.
+// parsed keeps syntax trees by name, since that is a part of the place of what is in them, and by content: most files are
+// the same before and after. It is safe for concurrent use.
 type parsed struct {
 	fset  *token.FileSet
-	files map[string]*ast.File
+	mu    sync.Mutex
+	files map[string][]parsedFile
 }
 
-// file parses src. The place of what is in it is looked up by the name it was first seen under, so that is a part of
-// what it is kept by. A file that does not parse has its errors from the compiler.
+type parsedFile struct {
+	src  []byte
+	tree *ast.File
+}
+
+// file parses src. A file that does not parse has its errors from the compiler.
 func (p *parsed) file(name string, src []byte) *ast.File {
-	key := name + "\x00" + string(src)
-	f, done := p.files[key]
-	if !done {
-		f, _ = parser.ParseFile(p.fset, name, src, parser.SkipObjectResolution)
-		p.files[key] = f
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, f := range p.files[name] {
+		if bytes.Equal(f.src, src) {
+			return f.tree
+		}
 	}
-	return f
+	p.mu.Unlock()
+	tree, _ := parser.ParseFile(p.fset, name, src, parser.SkipObjectResolution)
+	p.mu.Lock()
+	p.files[name] = append(p.files[name], parsedFile{src, tree})
+	return tree
 }
 
 // world is one state of the module.
@@ -132,6 +150,21 @@ func newWorld(module string, files map[string][]byte, p *parsed) *world {
 		}
 	}
 	return w
+}
+
+// parse parses what will be looked into, several files at the same time.
+func (w *world) parse() {
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for folder := range w.real {
+		for _, name := range w.folders[folder] {
+			group.Go(func() error {
+				w.parsed.file(name, w.files[name])
+				return nil
+			})
+		}
+	}
+	_ = group.Wait() // none fails
 }
 
 // folder is where the package of an import path is, if it is of the module.
