@@ -288,7 +288,7 @@ func (p *planner) evolved(f fileset.File) (done bool, err error) {
 		p.changes.change(Update, f, disk, "a stub nobody edited")
 		return true, nil
 	}
-	if text, edited := p.text[f.Path]; edited && bytes.Equal(text, f.Content) {
+	if text, edited := p.text[f.Path]; edited && bytes.Equal(unix(text), f.Content) {
 		p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{Hash(text)}, Variant: f.Variant}
 		return true, nil // it follows, and nobody has written in it
 	}
@@ -323,13 +323,13 @@ func (p *planner) arrive(f fileset.File, from string) error {
 		return diag.List{{Pos: diag.Pos{File: from}, Message: "it is a symbolic link, and svcgen does not move those", Hint: "make it a file"}}
 	}
 	text, hashes := p.text[from], p.old.Files[from].Hashes
-	if slices.Contains(hashes, was.hash) || bytes.Equal(text, f.Content) {
-		text, hashes = f.Content, []string{Hash(f.Content)} // nobody has written in it
+	if slices.Contains(hashes, was.hash) || bytes.Equal(unix(text), f.Content) {
+		text, hashes = like(was, f).Content, []string{Hash(f.Content)} // nobody has written in it
 	}
 	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: hashes}
 	f.Content, f.Mode = text, was.mode
 	p.changes.Actions = append(p.changes.Actions, Action{Path: f.Path, From: from, Op: Rename, Owner: f.Owner, Note: "was " + from, Old: was.content, after: f})
-	p.changes.put(f, p.disk[f.Path], Hash(text))
+	p.changes.put(f, p.disk[f.Path], sum(text))
 	return nil
 }
 

@@ -44,7 +44,7 @@ func sameButNames(content []byte, f fileset.File) bool {
 		return false
 	}
 	is, errs := goedit.ParseFile(f.Path, f.Content)
-	return errs == nil && bytes.Equal(goedit.Apply(f.Content, is.ImportLike(was)), content)
+	return errs == nil && bytes.Equal(goedit.Apply(f.Content, is.ImportLike(was)), unix(content))
 }
 
 // taken are the names that files of a folder declare which somebody has written in. What cannot be read or parsed is
