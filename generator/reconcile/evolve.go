@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"go/token"
 	"maps"
@@ -50,7 +51,7 @@ func (p *planner) evolve(set *fileset.Set) error {
 		switch {
 		case plan.Awaited(declOf(f)) && p.stub(f):
 			delete(p.fresh, f.Path)
-			if plan.Leaves(declOf(f)) || !holds(p.disk[f.Path].content, f) {
+			if plan.Leaves(declOf(f)) || !p.holds(p.disk[f.Path].content, f) {
 				follow = append(follow, f)
 				continue
 			}
@@ -141,12 +142,13 @@ func places(set *fileset.Set) map[evolve.Decl]string {
 }
 
 // holds reports whether a file as it was made declares what f does, or tests it.
-func holds(content []byte, f fileset.File) bool {
+func (p *planner) holds(content []byte, f fileset.File) bool {
 	file, errs := goedit.ParseFile(f.Path, content)
 	if errs != nil {
 		return false
 	}
-	own := goedit.Declared{Recv: f.Decl.Type, Name: f.Decl.Method}
+	generic, _, _ := strings.Cut(p.generics[f.Decl.Type], "[")
+	own := goedit.Declared{Recv: cmp.Or(generic, f.Decl.Type), Name: f.Decl.Method}
 	switch {
 	case isTest(f.Path):
 		own = goedit.Declared{Name: "Test" + f.Decl.Type + "_" + f.Decl.Method}

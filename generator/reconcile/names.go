@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -13,11 +14,12 @@ import (
 )
 
 // fitted is the set with stubs that compile beside what the user declares: an import that is called like a type or a
-// function of the package has another name.
+// function of the package has another name, and a method of what is a generic type by now is declared on that.
 func (p *planner) fitted(set *fileset.Set) (*fileset.Set, error) {
 	if p.opt.Evolve.Folder == "" { // a new tree has no code of anybody's
 		return set, nil
 	}
+	p.generics = map[string]string{}
 	taken, err := p.taken(p.opt.Evolve.Folder)
 	if err != nil || len(taken) == 0 {
 		return set, err
@@ -28,6 +30,10 @@ func (p *planner) fitted(set *fileset.Set) (*fileset.Set, error) {
 			if file, errs := goedit.ParseFile(f.Path, f.Content); errs == nil {
 				f.Content = goedit.Apply(f.Content, file.RenameImports(taken))
 			}
+		}
+		if generic := p.generics[f.Decl.Type]; generic != "" && f.Owner == fileset.User {
+			receiver := regexp.MustCompile(`(?m)^(func \(\w+ \*)` + regexp.QuoteMeta(f.Decl.Type) + `\) `)
+			f.Content = receiver.ReplaceAll(f.Content, []byte("${1}"+generic+") "))
 		}
 		if err := fitted.Add(f); err != nil {
 			return nil, err
@@ -47,7 +53,7 @@ func sameButNames(content []byte, f fileset.File) bool {
 	return errs == nil && bytes.Equal(goedit.Apply(f.Content, is.ImportLike(was)), unix(content))
 }
 
-// taken are the names that files of a folder declare which somebody has written in. What cannot be read or parsed is
+// taken are the names that files of a folder declare which somebody has written in; it notes which are of generic types. What cannot be read or parsed is
 // told where it matters.
 func (p *planner) taken(folder string) (map[string]bool, error) {
 	taken := map[string]bool{}
@@ -69,6 +75,7 @@ func (p *planner) taken(folder string) (map[string]bool, error) {
 		}
 		if file, errs := goedit.ParseFile(name, content); errs == nil && file.Package() == p.opt.Evolve.Package {
 			file.TopLevel(taken)
+			file.Generics(p.generics)
 		}
 	}
 	return taken, nil

@@ -37,6 +37,8 @@ type planner struct {
 	bases   map[string][]byte // what the merged files of next start from, by hash
 	decls   declarations
 	changes Changes
+
+	generics map[string]string // of a type that is a generic one with type arguments: the receiver of its methods
 	evolution
 }
 
