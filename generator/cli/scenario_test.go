@@ -246,11 +246,15 @@ func usersDiff(before, after map[string]usersFile) string {
 // errorAt is a line of go vet's output that says where something is wrong.
 var errorAt = regexp.MustCompile(`(?m)^(?:vet: |# )?(?:\./)?([^\s:]+\.go:\d+):\d+: `)
 
-// builds checks that every package of a service compiles with its tests, and vets: builds FOLDER [FILE:LINE ...].
+// builds checks that every package of a service compiles with its tests, and vets: builds [-FLAG of go vet] FOLDER [FILE:LINE ...].
 // With places, they are the ones where it does not, and the only ones. go vet type-checks all there is from source;
 // what it imports it compiles. Only the linker does not run.
 func builds(ts *testscript.TestScript, _ bool, args []string) {
-	cmd := exec.Command("go", "vet", "./...")
+	flags := []string{"vet"}
+	for ; strings.HasPrefix(args[0], "-"); args = args[1:] {
+		flags = append(flags, args[0])
+	}
+	cmd := exec.Command("go", append(flags, "./...")...)
 	cmd.Dir = ts.MkAbs(args[0])
 	// One cache for all: with -trimpath what is compiled does not depend on where it is.
 	cmd.Env = append(os.Environ(), "GOFLAGS=-trimpath", "GOPROXY=off", "GOWORK=off")

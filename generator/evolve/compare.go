@@ -216,27 +216,37 @@ func (p Plan) Restreamed(d Decl) (suffix string, ok bool) {
 	return string(s.kind), true
 }
 
-// moves pairs each package of messages that is gone with the only new one that has all its messages.
+// moves pairs each package of messages that is gone with the new one that has most of its messages: the others have gone, or have
+// other names, and what uses them is pointed to. Of two that have as many, none is it.
 func moves(old, now contract.Contract) []move {
 	has := func(list []contract.Package, path string) bool {
 		return slices.ContainsFunc(list, func(p contract.Package) bool { return p.Path == path })
 	}
 	var list []move
 	for _, was := range old.Messages {
-		if has(now.Messages, was.Path) || len(was.Types) == 0 {
+		if has(now.Messages, was.Path) {
 			continue
 		}
-		var to []string
+		to, most := "", 0
 		for _, is := range now.Messages {
 			if has(old.Messages, is.Path) {
 				continue
 			}
-			if !slices.ContainsFunc(was.Types, func(name string) bool { return !slices.Contains(is.Types, name) }) {
-				to = append(to, is.Path)
+			shared := 0
+			for _, name := range was.Types {
+				if slices.Contains(is.Types, name) {
+					shared++
+				}
+			}
+			switch {
+			case shared > most:
+				to, most = is.Path, shared
+			case shared == most:
+				to = ""
 			}
 		}
-		if len(to) == 1 {
-			list = append(list, move{was.Path, to[0]})
+		if to != "" {
+			list = append(list, move{was.Path, to})
 		}
 	}
 	return list

@@ -1,6 +1,7 @@
 package evolve
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -107,5 +108,38 @@ func TestHandlerIsNoStream(t *testing.T) {
 	const want = "p/a.go:5:21: the types of Consumers.OnB changed, and this declaration has not as many as the manifest says"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// TestMoves proves which package of messages is taken for another one's successor.
+func TestMoves(t *testing.T) {
+	of := func(packages ...string) contract.Contract {
+		var c contract.Contract
+		for _, p := range packages {
+			words := strings.Fields(p)
+			c.Messages = append(c.Messages, contract.Package{Path: words[0], Types: words[1:]})
+		}
+		return c
+	}
+	tests := []struct {
+		name     string
+		old, now contract.Contract
+		want     []move
+	}{
+		{"whole", of("a A B"), of("b A B C"), []move{{"a", "b"}}},
+		{"with a message that has another name", of("a A B"), of("b A C"), []move{{"a", "b"}}},
+		{"beside another", of("a A B Status", "x X Status"), of("b A C Status", "y X Status"), []move{{"a", "b"}, {"x", "y"}}},
+		{"halved", of("a A B"), of("b A", "c B"), nil},
+		{"into one that was there", of("a A B", "b C"), of("b A B C"), nil},
+		{"nothing of it is left", of("a A"), of("b B"), nil},
+		{"it stays", of("a A B"), of("a A", "b B"), nil},
+		{"without messages", of("a"), of("b"), nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := moves(tt.old, tt.now); !slices.Equal(got, tt.want) {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
 	}
 }

@@ -317,6 +317,21 @@ func (f *File) aliases() map[string]string {
 	return names
 }
 
+// Generics adds the names that the file has for generic types of its package with type arguments, each with what a method has for its
+// receiver then: service[_] for type OrderService = service[int]. Go lets no method be declared under such a name.
+func (f *File) Generics(names map[string]string) {
+	for name, of := range f.aliases() {
+		for _, spec := range f.types(name) {
+			switch t := ast.Unparen(spec.Type).(type) {
+			case *ast.IndexExpr:
+				names[name] = of + "[_]"
+			case *ast.IndexListExpr:
+				names[name] = of + "[_" + strings.Repeat(", _", len(t.Indices)-1) + "]"
+			}
+		}
+	}
+}
+
 // receiver is the type name of fn's receiver; empty for a function.
 func receiver(fn *ast.FuncDecl) string {
 	if fn.Recv == nil || len(fn.Recv.List) == 0 {

@@ -1,6 +1,9 @@
 package goedit
 
-import "testing"
+import (
+	"maps"
+	"testing"
+)
 
 func TestHasMethod(t *testing.T) {
 	files := map[string][]byte{
@@ -76,5 +79,32 @@ func TestParsePointsAtTheLine(t *testing.T) {
 				t.Errorf("got %+v", got)
 			}
 		})
+	}
+}
+
+// TestGenerics proves that a method of a type that is a generic one with type arguments is found, and what it is declared on.
+func TestGenerics(t *testing.T) {
+	const src = "package orders\ntype OrderService = service[int]\ntype Pair = (pair[int, string])\ntype Plain = plain\ntype Made service[int]\n" +
+		"type service[T any] struct{}\nfunc (s *service[T]) Place() {}\ntype pair[A, B any] struct{}\nfunc (pair[_, _]) Both() {}\ntype plain struct{}\n"
+	f, errs := ParseFile("a.go", []byte(src))
+	if errs != nil {
+		t.Fatal(errs)
+	}
+	got := map[string]string{}
+	f.Generics(got)
+	if want := map[string]string{"OrderService": "service[_]", "Pair": "pair[_, _]"}; !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	pkg, errs := Parse("orders", map[string][]byte{"a.go": []byte(src)})
+	if errs != nil {
+		t.Fatal(errs)
+	}
+	for _, test := range []struct {
+		recv, name string
+		want       bool
+	}{{"OrderService", "Place", true}, {"Pair", "Both", true}, {"Pair", "Place", false}, {"Made", "Place", false}} {
+		if got, _ := pkg.HasMethod(test.recv, test.name); got != test.want {
+			t.Errorf("%s.%s: %t, want %t", test.recv, test.name, got, test.want)
+		}
 	}
 }

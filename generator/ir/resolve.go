@@ -55,6 +55,7 @@ func (r *resolver) service() *Service {
 		Database:     m.Database,
 		Broker:       m.Broker,
 		Validate:     r.validates(),
+		VetFlags:     r.vetFlags(),
 		ManifestFile: manifest.FileName,
 	}
 	r.imports = naming.NewScope(append(reservedImports(), svc.Package)...)

@@ -20,6 +20,7 @@ type Service struct {
 	Database string // sqlite | postgres | mysql: the overlay templates/service/variant/<Database>
 	Broker   string // memory | kafka | rabbitmq
 	Validate bool   // a served proto imports buf/validate
+	VetFlags string // of the go vet that this service passes, with a space at the end; most often none
 
 	ManifestFile string   // path of the manifest in the emitted tree, svcgen.yaml
 	Sources      []Source // files to copy into the tree: manifest and protos

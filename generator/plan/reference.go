@@ -82,6 +82,27 @@ func one(names ...string) func(*planner) ([]File, error) {
 	}
 }
 
+// vetted are copied files in which go vet and golangci-lint leave out the check that the service cannot pass.
+func vetted(expand func(*planner) ([]File, error)) func(*planner) ([]File, error) {
+	return func(p *planner) ([]File, error) {
+		files, err := expand(p)
+		if err != nil || p.service.VetFlags == "" {
+			return files, err
+		}
+		for i, f := range files {
+			text, err := fs.ReadFile(p.opt.Reference, f.From)
+			if err != nil {
+				return nil, err
+			}
+			files[i] = File{Path: f.Path, Source: Given, Content: []byte(strings.NewReplacer(
+				"go vet ./...", "go vet "+p.service.VetFlags+"./...",
+				"    errcheck:\n", "    govet:\n      disable: [stdmethods] # it takes an RPC for a method of Go's standard library\n    errcheck:\n",
+			).Replace(string(text)))}
+		}
+		return files, nil
+	}
+}
+
 // folder lists the folder where the overlays of p put it.
 func (p *planner) folder(name string) (source string, entries []fs.DirEntry, err error) {
 	for _, overlay := range p.overlays {

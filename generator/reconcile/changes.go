@@ -70,7 +70,7 @@ func (c *Changes) Count(op Op) int {
 	return n
 }
 
-// write is one change of a file, from one hash to another. An empty hash is a file that is not there.
+// write is one change of a file, from one sum to another. An empty hash is a file that is not there.
 type write struct {
 	fileset.File
 	old, new string
@@ -103,12 +103,12 @@ func (c *Changes) sort() {
 	slices.SortFunc(c.Kept, func(a, b Kept) int { return strings.Compare(a.Path, b.Path) })
 }
 
-// put plans to replace old by f, whose hash is known; empty: by nothing. A file that is there keeps its mode.
+// put plans to replace old by f, whose sum is known; empty: by nothing. A file that is there keeps its mode.
 func (c *Changes) put(f fileset.File, old found, hash string) {
 	if old.regular {
 		f.Mode = old.mode
 	}
-	w := write{File: f, old: old.hash, new: hash}
+	w := write{File: f, old: old.sum, new: hash}
 	if old.exists && !old.regular {
 		w.old = special
 	}
@@ -117,8 +117,11 @@ func (c *Changes) put(f fileset.File, old found, hash string) {
 
 // change plans to replace old by f, and tells of it.
 func (c *Changes) change(op Op, f fileset.File, old found, note string) {
+	if op == Update {
+		f = like(old, f)
+	}
 	c.act(op, f, old, note)
-	c.put(f, old, Hash(f.Text()))
+	c.put(f, old, sum(f.Text()))
 }
 
 // remove plans to remove old, which is at name, and tells of it.
@@ -130,8 +133,9 @@ func (c *Changes) remove(name string, owner fileset.Owner, old found, note strin
 
 // own plans to put what svcgen keeps for itself in the place of old, and tells nobody.
 func (c *Changes) own(name string, old found, content []byte) {
-	c.put(fileset.File{Path: name, Owner: fileset.Svcgen, Mode: 0o644, Content: content}, old, Hash(content))
+	f := like(old, fileset.File{Path: name, Owner: fileset.Svcgen, Mode: 0o644, Content: content})
+	c.put(f, old, sum(f.Content))
 }
 
-// special is the hash of what is there but is no regular file, such as a symbolic link.
+// special is the sum of what is there but is no regular file, such as a symbolic link.
 const special = "special"

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"go/token"
 	"maps"
@@ -58,7 +59,7 @@ func (p *planner) evolve(set *fileset.Set) error {
 			if err != nil {
 				return err
 			}
-			if plan.Leaves(declOf(f)) || !holds(disk.content, f) {
+			if plan.Leaves(declOf(f)) || !p.holds(disk.content, f) {
 				follow = append(follow, f)
 				continue
 			}
@@ -158,12 +159,13 @@ func places(set *fileset.Set) map[evolve.Decl]string {
 }
 
 // holds reports whether a file as it was made declares what f does, or tests it.
-func holds(content []byte, f fileset.File) bool {
+func (p *planner) holds(content []byte, f fileset.File) bool {
 	file, errs := goedit.ParseFile(f.Path, content)
 	if errs != nil {
 		return false
 	}
-	own := goedit.Declared{Recv: f.Decl.Type, Name: f.Decl.Method}
+	generic, _, _ := strings.Cut(p.generics[f.Decl.Type], "[")
+	own := goedit.Declared{Recv: cmp.Or(generic, f.Decl.Type), Name: f.Decl.Method}
 	switch {
 	case isTest(f.Path):
 		own = goedit.Declared{Name: "Test" + f.Decl.Type + "_" + f.Decl.Method}
@@ -325,7 +327,7 @@ func (p *planner) evolved(f fileset.File) (done bool, err error) {
 		p.changes.change(Update, f, disk, "a stub nobody edited")
 		return true, nil
 	}
-	if edited && bytes.Equal(text, f.Content) {
+	if edited && bytes.Equal(unix(text), f.Content) {
 		p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{Hash(text)}, Variant: f.Variant}
 		return true, nil // it follows, and nobody has written in it
 	}
@@ -360,13 +362,13 @@ func (p *planner) arrive(f fileset.File, from string) error {
 		return diag.List{{Pos: diag.Pos{File: from}, Message: "it is a symbolic link, and svcgen does not move those", Hint: "make it a file"}}
 	}
 	text, hashes := p.text[from], p.old.Files[from].Hashes
-	if slices.Contains(hashes, was.hash) || bytes.Equal(text, f.Content) {
-		text, hashes = f.Content, []string{Hash(f.Content)} // nobody has written in it
+	if slices.Contains(hashes, was.hash) || bytes.Equal(unix(text), f.Content) {
+		text, hashes = like(was, f).Content, []string{Hash(f.Content)} // nobody has written in it
 	}
 	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: hashes}
 	f.Content, f.Mode = text, was.mode
 	p.changes.Actions = append(p.changes.Actions, Action{Path: f.Path, From: from, Op: Rename, Owner: f.Owner, Note: "was " + from, Old: was.content, after: f})
-	p.changes.put(f, p.disk[f.Path], Hash(text))
+	p.changes.put(f, p.disk[f.Path], sum(text))
 	return nil
 }
 

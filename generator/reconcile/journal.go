@@ -200,7 +200,7 @@ func (t *Tree) hashAt(name string) (string, error) {
 	case !f.regular:
 		return special, nil
 	default:
-		return f.hash, nil
+		return f.sum, nil
 	}
 }
 

@@ -37,7 +37,7 @@ func (t *Tree) Made(p Program) fileset.Made {
 			if err == nil && f.hash != n.hash {
 				err = fmt.Errorf("%s: %w", n.path, errChanged)
 			}
-			return f.content, err
+			return unix(f.content), err
 		}}
 	}
 }
@@ -49,7 +49,7 @@ func (t *Tree) Compiled(p Program) []byte {
 	if err != nil || maker != known.madeBy || known.compiled == "" {
 		return nil
 	}
-	if f, err := t.look(compiledName); err == nil && f.regular && f.hash == known.compiled {
+	if f, err := t.look(compiledName); err == nil && f.regular && f.sum == known.compiled {
 		return f.content
 	}
 	return nil
@@ -60,7 +60,7 @@ func (t *Tree) keepCompiled(compiled []byte) (hash string, err error) {
 	if compiled == nil {
 		return "", ignoreNotExist(t.root.Remove(compiledName))
 	}
-	return Hash(compiled), t.root.WriteFile(compiledName, compiled, 0o644)
+	return sum(compiled), t.root.WriteFile(compiledName, compiled, 0o644)
 }
 
 // maker is what tells p from every other svcgen.

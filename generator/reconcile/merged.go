@@ -24,6 +24,7 @@ func (p *planner) base(name, again string) found {
 	}
 	for _, hash := range hashes {
 		if f := p.disk[baseName(hash)]; f.regular && f.hash == hash {
+			f.content = unix(f.content)
 			return f
 		}
 	}
@@ -132,14 +133,6 @@ func mergeFile(name string, base, ours, theirs []byte) (merged []byte, ok bool) 
 		merged, conflicts := merge.ThreeWay(base, ours, theirs)
 		return merged, conflicts == nil
 	}
-}
-
-// withLineEnds is text with the line endings that ours has.
-func withLineEnds(ours, text []byte) []byte {
-	if bytes.Contains(ours, []byte("\r\n")) {
-		return bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n"))
-	}
-	return text
 }
 
 // keepBases plans the bases the next run will need, and drops those of the last.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"strings"
 
 	"github.com/svcgen/svcgen/generator/fileset"
@@ -13,7 +14,8 @@ import (
 )
 
 // written is f as it would be written now: with its content, which compiles beside what the user declares. An import that
-// is called like a type or a function of the package has another name.
+// is called like a type or a function of the package has another name, and a method of what is a generic type by now is declared
+// on that.
 func (p *planner) written(f fileset.File) (fileset.File, error) {
 	if f.Kept != nil {
 		content, err := f.Kept.Read()
@@ -30,6 +32,10 @@ func (p *planner) written(f fileset.File) (fileset.File, error) {
 			f.Content = goedit.Apply(f.Content, file.RenameImports(p.taken))
 		}
 	}
+	if generic := p.generics[f.Decl.Type]; generic != "" && f.Owner == fileset.User {
+		receiver := regexp.MustCompile(`(?m)^(func \(\w+ \*)` + regexp.QuoteMeta(f.Decl.Type) + `\) `)
+		f.Content = receiver.ReplaceAll(f.Content, []byte("${1}"+generic+") "))
+	}
 	return f, nil
 }
 
@@ -41,11 +47,11 @@ func sameButNames(content []byte, f fileset.File) bool {
 		return false
 	}
 	is, errs := goedit.ParseFile(f.Path, f.Content)
-	return errs == nil && bytes.Equal(goedit.Apply(f.Content, is.ImportLike(was)), content)
+	return errs == nil && bytes.Equal(goedit.Apply(f.Content, is.ImportLike(was)), unix(content))
 }
 
-// names notes the names that files of the user's package declare which somebody has written in. What cannot be read or
-// parsed is told where it matters.
+// names notes the names that files of the user's package declare which somebody has written in, and which are of generic
+// types. What cannot be read or parsed is told where it matters.
 func (p *planner) names() error {
 	folder := p.opt.Evolve.Folder
 	if folder == "" { // a new tree has no code of anybody's
@@ -58,7 +64,7 @@ func (p *planner) names() error {
 	if err != nil {
 		return err
 	}
-	p.taken = map[string]bool{}
+	p.taken, p.generics = map[string]bool{}, map[string]string{}
 	for _, entry := range entries {
 		name := path.Join(folder, entry.Name())
 		if entry.IsDir() || !isGo(entry.Name()) || p.ours(name, p.disk[name]) {
@@ -70,6 +76,7 @@ func (p *planner) names() error {
 		}
 		if file, errs := goedit.ParseFile(name, content); errs == nil && file.Package() == p.opt.Evolve.Package {
 			file.TopLevel(p.taken)
+			file.Generics(p.generics)
 		}
 	}
 	return nil

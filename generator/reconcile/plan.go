@@ -36,8 +36,10 @@ type planner struct {
 	disk    map[string]found
 	bases   map[string][]byte // what the merged files of next start from, by hash
 	decls   declarations
-	taken   map[string]bool // names that the user's package declares
 	changes Changes
+
+	taken    map[string]bool   // names that the user's package declares
+	generics map[string]string // of a type that is a generic one with type arguments: the receiver of its methods
 	evolution
 }
 
@@ -232,6 +234,9 @@ func (p *planner) own(f fileset.File) error {
 	if f, err = p.written(f); err != nil {
 		return err
 	}
+	if f = like(disk, f); f.Packed == nil { // what is packed is code, with line endings of svcgen's
+		hash = sum(f.Content)
+	}
 	switch {
 	case strings.HasPrefix(f.Path, stateDir+"/"):
 		// Nobody edits what svcgen keeps for itself, or wants to read of it.
@@ -293,11 +298,11 @@ func (p *planner) rescue(name string, disk found) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if taken.regular && taken.hash == disk.hash {
+		if taken.regular && taken.sum == disk.sum {
 			return "your edit is saved as " + to, nil
 		}
 		if !taken.exists {
-			p.changes.put(fileset.File{Path: to, Owner: fileset.User, Mode: disk.mode, Content: disk.content}, found{}, disk.hash)
+			p.changes.put(fileset.File{Path: to, Owner: fileset.User, Mode: disk.mode, Content: disk.content}, found{}, disk.sum)
 			return "your edit is saved as " + to, nil
 		}
 	}
@@ -430,8 +435,9 @@ func (p *planner) conflict(f fileset.File, disk, pending found, why string) {
 	ours := fileset.File{Path: f.Path + PendingSuffix, Owner: fileset.Svcgen, Mode: f.Mode, Content: f.Content}
 	f.Content = disk.content
 	p.changes.act(Conflict, f, disk, fmt.Sprintf("%s: merge %s into it by hand, then delete that file", why, path.Base(ours.Path)))
-	if hash := Hash(ours.Content); pending.hash != hash {
-		p.changes.put(ours, pending, hash)
+	if pending.hash != Hash(ours.Content) {
+		ours = like(disk, ours)
+		p.changes.put(ours, pending, sum(ours.Content))
 	}
 }
 
@@ -485,7 +491,7 @@ func (p *planner) lock() error {
 		return err
 	}
 	text := p.next.Format()
-	if disk.exists && strings.ReplaceAll(string(disk.content), "\r\n", "\n") == string(text) {
+	if disk.hash == Hash(text) {
 		return nil
 	}
 	p.changes.own(LockName, disk, text)

@@ -63,7 +63,7 @@ func (t *Tree) Lock() (Lock, error) {
 	return ParseLock(text)
 }
 
-// hashOf is the hash of what f is to hold.
+// hashOf is Hash of what f is to hold.
 func hashOf(f fileset.File) string {
 	if f.Kept != nil {
 		return f.Kept.Hash
@@ -71,8 +71,12 @@ func hashOf(f fileset.File) string {
 	return Hash(f.Text())
 }
 
-// Hash is how files are compared.
-func Hash(content []byte) string {
+// Hash is how files are told from what svcgen wrote or read: what git or an editor does to the line endings of a whole tree
+// changes none.
+func Hash(content []byte) string { return sum(unix(content)) }
+
+// sum is the hash of content as it is.
+func sum(content []byte) string {
 	sum := sha256.Sum256(content)
 	return hex.EncodeToString(sum[:])
 }
@@ -83,7 +87,8 @@ type found struct {
 	regular bool
 	mode    fs.FileMode
 	content []byte
-	hash    string // of a regular file
+	hash    string // Hash of a regular file
+	sum     string // of a regular file; another than hash where that does not count line endings
 	unread  bool   // content is not here, and hash is remembered
 }
 
@@ -122,7 +127,12 @@ func (t *Tree) look(name string) (found, error) {
 	if err != nil {
 		return found{}, err
 	}
-	return found{exists: true, regular: true, mode: info.Mode().Perm(), content: content, hash: Hash(content)}, nil
+	f := found{exists: true, regular: true, mode: info.Mode().Perm(), content: content, sum: sum(content)}
+	f.hash = f.sum
+	if text := unix(content); len(text) < len(content) {
+		f.hash = sum(text)
+	}
+	return f, nil
 }
 
 // glance is look without the content of a file that is still what known says of it.
