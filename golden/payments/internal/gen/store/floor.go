@@ -21,7 +21,10 @@ import (
 //
 //  1. A writer draws a transaction id before it draws row ids (insertOne, insertRows).
 //  2. A candidate is the last row id drawn, read first, and then a fresh transaction id. Whoever drew a row id
-//     up to the candidate's has a transaction id below the candidate's, by 1.
+//     up to the candidate's has a transaction id below the candidate's, by 1. The row id is asked of a function that
+//     waits for whoever is drawing. A SELECT from the sequence waits for nobody: while one id in 32 is logged, the
+//     number that is logged stands in the sequence's only row, and that is 32 ahead (nextval_internal in PostgreSQL's
+//     sequence.c). When the log is slow, it stands there for long.
 //  3. When the oldest running transaction is not below the candidate's transaction id, all those writers have
 //     ended: the candidate's row id is decided.
 //  4. A page whose snapshot is taken after that sees every row up to the decided id that was committed. What it
@@ -66,8 +69,7 @@ type proof struct {
 }
 
 var xminProof = proof{
-	// last_value is drawn only when is_called: a new sequence says 1, false.
-	drawn:  `SELECT last_value - (NOT is_called)::int FROM outbox_id_seq`,
+	drawn:  `SELECT coalesce(pg_sequence_last_value('outbox_id_seq'), 0)`, // NULL: none yet
 	fresh:  `SELECT pg_current_xact_id()::text`,
 	oldest: `SELECT pg_snapshot_xmin(pg_current_snapshot())::text`,
 	read: func(ctx context.Context, q *Queue, p outbox.Page, start int64) (uint64, []outbox.Record, bool, error) {
