@@ -89,6 +89,9 @@ func (p *planner) evolve(set *fileset.Set) error {
 		p.from[to] = from
 		switch planned, _ := set.Get(to); {
 		case p.ours(from, p.disk[from]): // it is made again
+			if _, err := p.whole(from); err != nil {
+				return err
+			}
 			if planned, err = p.written(planned); err != nil {
 				return err
 			}

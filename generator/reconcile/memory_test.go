@@ -91,7 +91,7 @@ func TestMemorySavesReading(t *testing.T) {
 	}
 }
 
-// A plan reads no file of svcgen's that is remembered as it should be, unless it is to look at everything.
+// A plan reads no file that is remembered as it should be, unless it is to look at everything.
 func TestPlanTrusts(t *testing.T) {
 	w := newWorld(t)
 	w.mustApply(own("gen/a.go", "one"), own("gen/b.go", "one"))
@@ -105,8 +105,8 @@ func TestPlanTrusts(t *testing.T) {
 		t.Errorf("%v, %d unchanged, want 2", err, changes.Unchanged)
 	}
 	_, err = w.tree.Plan(other, w.opt)
-	if edited, ok := errors.AsType[*EditedError](err); !ok || len(edited.Actions) != 1 {
-		t.Errorf("%v, want an error about gen/b.go: what is to be replaced is read", err)
+	if edited, ok := errors.AsType[*EditedError](err); !ok || len(edited.Actions) != 2 {
+		t.Errorf("%v, want an error about both: what is to be replaced is read, and if it was not what it seemed, so is everything", err)
 	}
 	w.opt.Thorough = true
 	_, err = w.tree.Plan(same, w.opt)
@@ -159,5 +159,34 @@ func (w *world) forgeLater(name, content string) {
 	later := time.Now().Add(-time.Minute)
 	if err := os.Chtimes(w.path(name), later, later); err != nil {
 		w.t.Fatal(err)
+	}
+}
+
+// TestMemoryLosesNothing changes a stub of the user's without its size and time, and then the plan: to another stub, to none, and
+// to a name it goes to. What is about to be replaced is read, whatever is remembered.
+func TestMemoryLosesNothing(t *testing.T) {
+	stub := func(name, content string) fileset.File {
+		return fileset.File{Path: name, Owner: fileset.User, Mode: 0o644, Content: []byte(content), Decl: fileset.Decl{Package: "s", Type: "S", Method: "Get"}}
+	}
+	const made, edited = "package s\n\nfunc (s *S) Get() { todo() }\n", "package s\n\nfunc (s *S) Get() { done() }\n"
+	for name, next := range map[string][]fileset.File{
+		"another stub":       {stub("internal/s/get.go", "package s\n\nfunc (s *S) Get() { more() }\n")},
+		"none":               nil,
+		"a file of svcgen's": {own("internal/s/get.go", made)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.mustApply(own("go.mod", "module m\n"), stub("internal/s/get.go", made))
+			w.remember(Program{Version: "v1.0.0"})
+			w.forge("internal/s/get.go", edited)
+			_, err := w.apply(append(next, own("go.mod", "module m\n"))...)
+			var refused *EditedError
+			if err != nil && !errors.As(err, &refused) {
+				t.Fatal(err)
+			}
+			if got := w.user()["internal/s/get.go"]; got != edited {
+				t.Errorf("the edit is gone: %q", got)
+			}
+		})
 	}
 }

@@ -46,6 +46,18 @@ type planner struct {
 // Plan says what has to be done to bring the tree to set. It writes nothing. When files that svcgen owns were
 // changed by hand the error is an *EditedError and the changes are what can be shown, not applied.
 func (t *Tree) Plan(set *fileset.Set, opt Options) (*Changes, error) {
+	changes, err := t.plan(set, opt)
+	if errors.Is(err, errMisremembered) {
+		opt.Thorough = true
+		changes, err = t.plan(set, opt)
+	}
+	return changes, err
+}
+
+// errMisremembered says that a file is not what its size and time say.
+var errMisremembered = errors.New("not what it was remembered as")
+
+func (t *Tree) plan(set *fileset.Set, opt Options) (*Changes, error) {
 	old, err := t.Lock()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -262,12 +274,17 @@ func (p *planner) own(f fileset.File) error {
 	return nil
 }
 
-// whole is what is at name, with its content.
+// whole is what is at name, with its content. Whatever is to be replaced or removed is read by it.
 func (p *planner) whole(name string) (found, error) {
-	if disk := p.disk[name]; !disk.unread {
-		return disk, nil
+	if !p.disk[name].unread {
+		return p.disk[name], nil
 	}
-	return p.tree.look(name)
+	disk, err := p.tree.look(name)
+	if err == nil && disk.hash != p.disk[name].hash {
+		err = errMisremembered // what was decided of it was decided wrongly
+	}
+	p.disk[name] = disk
+	return disk, err
 }
 
 // NotOurs is the note on a file that svcgen never wrote, at a path it has a file for now.
