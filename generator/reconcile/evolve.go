@@ -191,12 +191,16 @@ func (p *planner) stale(set *fileset.Set) (map[string]bool, error) {
 	stale, methods := map[string]bool{}, map[fileset.Decl]bool{}
 	for _, tests := range []bool{false, true} {
 		for _, f := range set.Files() {
-			if isTest(f.Path) != tests || !p.stub(f) || p.disk[f.Path].hash == hashOf(f) {
+			same := p.disk[f.Path].hash == hashOf(f)
+			if isTest(f.Path) != tests || !p.stub(f) || same && len(p.taken) == 0 {
 				continue
 			}
 			disk, err := p.whole(f.Path)
 			if err != nil {
 				return nil, err
+			}
+			if same && p.fits(f, disk.content) {
+				continue
 			}
 			if f, err = p.written(f); err != nil {
 				return nil, err

@@ -27,16 +27,24 @@ func (p *planner) written(f fileset.File) (fileset.File, error) {
 		}
 		f.Content, f.Kept = content, nil
 	}
-	if f.Owner == fileset.User && f.Decl != (fileset.Decl{}) && imports(f.Content, p.taken) {
+	if p.fits(f, f.Content) {
+		return f, nil
+	}
+	if imports(f.Content, p.taken) {
 		if file, errs := goedit.ParseFile(f.Path, f.Content); errs == nil {
 			f.Content = goedit.Apply(f.Content, file.RenameImports(p.taken))
 		}
 	}
-	if generic := p.generics[f.Decl.Type]; generic != "" && f.Owner == fileset.User {
+	if generic := p.generics[f.Decl.Type]; generic != "" {
 		receiver := regexp.MustCompile(`(?m)^(func \(\w+ \*)` + regexp.QuoteMeta(f.Decl.Type) + `\) `)
 		f.Content = receiver.ReplaceAll(f.Content, []byte("${1}"+generic+") "))
 	}
 	return f, nil
+}
+
+// fits reports whether content, which is to be f, compiles beside what the user declares.
+func (p *planner) fits(f fileset.File, content []byte) bool {
+	return f.Owner != fileset.User || f.Decl == (fileset.Decl{}) || p.generics[f.Decl.Type] == "" && !imports(content, p.taken)
 }
 
 // sameButNames reports whether a stub is what it would be now, but for what its imports are called: that depends on the
@@ -84,9 +92,6 @@ func (p *planner) names() error {
 
 // imports reports whether a file that svcgen made imports something under one of the names.
 func imports(content []byte, names map[string]bool) bool {
-	if len(names) == 0 {
-		return false
-	}
 	_, block, _ := bytes.Cut(content, []byte("\nimport ("))
 	block, _, _ = bytes.Cut(block, []byte("\n)"))
 	for line := range strings.Lines(string(block)) {
