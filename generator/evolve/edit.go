@@ -64,7 +64,7 @@ func (e *editor) imports() error {
 			if !bytes.Contains(src, []byte(`"`+m.from+`"`)) {
 				continue
 			}
-			f, errs := goedit.ParseFile(name, src)
+			f, errs := e.parse(name)
 			if errs != nil {
 				return errs
 			}
@@ -89,7 +89,7 @@ func (e *editor) rebase() error {
 		if !bytes.Contains(e.files[name], []byte(`"`+e.plan.oldModule)) {
 			continue
 		}
-		f, errs := goedit.ParseFile(name, e.files[name])
+		f, errs := e.parse(name)
 		if errs != nil {
 			return errs
 		}
@@ -113,7 +113,19 @@ func (e *editor) folder() map[string][]byte {
 // pkg is the user's package as edited so far.
 func (e *editor) pkg() (*goedit.Package, error) {
 	pkg, errs := goedit.Parse(e.plan.Package, e.folder())
+	for _, f := range pkg.Files() {
+		f.Know(e.plan.packages)
+	}
 	return pkg, errs.Err()
+}
+
+// parse is one file as edited so far.
+func (e *editor) parse(name string) (*goedit.File, diag.List) {
+	f, errs := goedit.ParseFile(name, e.files[name])
+	if errs == nil {
+		f.Know(e.plan.packages)
+	}
+	return f, errs
 }
 
 // rename gives methods their new names, all at once: two may have changed theirs.
@@ -182,7 +194,7 @@ func (e *editor) renameTest(r Rename, files map[string]string) error {
 		if !test || path.Dir(name) != e.plan.Folder || !ownFile(own+".go", r.From) {
 			continue
 		}
-		f, errs := goedit.ParseFile(name, e.files[name])
+		f, errs := e.parse(name)
 		if errs != nil {
 			return errs
 		}
@@ -321,7 +333,7 @@ func (e *editor) dropUnused(was *goedit.Package) error {
 		if bytes.Equal(src, before.Src) {
 			continue
 		}
-		after, errs := goedit.ParseFile(before.Path, src)
+		after, errs := e.parse(before.Path)
 		if errs != nil {
 			return errs
 		}

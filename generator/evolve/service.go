@@ -70,7 +70,7 @@ func (e *editor) renameServices() error {
 		files := map[string]string{}
 		edits := goedit.RenameDeclared(e.plan.Package, e.folder(), own)
 		for _, name := range slices.Sorted(maps.Keys(e.files)) {
-			f, errs := goedit.ParseFile(name, e.files[name])
+			f, errs := e.parse(name)
 			if errs != nil {
 				continue // of another package, or told by rename
 			}

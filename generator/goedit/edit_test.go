@@ -119,6 +119,36 @@ func (s *OrderService) M(stream grpc.BidiStreamingServer[pb.Ask, pb.Answer]) err
 `,
 		},
 		{
+			name: "comments and line breaks within the types",
+			sig:  chat,
+			src: `package orders
+import ("google.golang.org/grpc"; pb "acme.test/gen/v1"; old "acme.test/gen/old")
+func (s *OrderService) M(stream (grpc. /* server */ BidiStreamingServer[
+	old. /* in */ Ask, // asked
+	pb.Old, // answered
+])) error { return nil }
+`,
+			want: `package orders
+import ("google.golang.org/grpc"; pb "acme.test/gen/v1"; old "acme.test/gen/old")
+func (s *OrderService) M(stream (grpc. /* server */ BidiStreamingServer[
+	pb. /* in */ Ask, // asked
+	pb.Answer, // answered
+])) error { return nil }
+`,
+		},
+		{
+			name: "an import that leaves open how its package is called",
+			sig:  place,
+			src: `package orders
+import ("context"; "acme.test/gen/v1")
+func (s *OrderService) M(ctx context.Context, req *ordersv1.Old) (*ordersv1.PlaceResponse, error) { return nil, nil }
+`,
+			want: `package orders
+import ("context"; "acme.test/gen/v1")
+func (s *OrderService) M(ctx context.Context, req *ordersv1.PlaceRequest) (*ordersv1.PlaceResponse, error) { return nil, nil }
+`,
+		},
+		{
 			name: "another streaming kind",
 			sig:  chat,
 			src: `package orders
@@ -133,6 +163,8 @@ func (s *OrderService) M(ctx int, req int) (int, error) { return 0, nil }
 			if errs != nil {
 				t.Fatal(errs)
 			}
+			called := map[string]string{"acme.test/gen/v1": "ordersv1"}
+			pkg.Files()[0].Know(called)
 			methods := pkg.Methods("OrderService", "M")
 			if len(methods) != 1 {
 				t.Fatalf("found %d methods", len(methods))
@@ -156,6 +188,7 @@ func (s *OrderService) M(ctx int, req int) (int, error) { return 0, nil }
 			if errs != nil {
 				t.Fatal(errs)
 			}
+			again.Files()[0].Know(called)
 			if !again.Methods("OrderService", "M")[0].Fits(test.sig) {
 				t.Error("the edited method does not fit")
 			}
