@@ -75,6 +75,7 @@ type gone struct {
 
 // Compare says what it takes to come from old to now. Without an old contract nothing is known to have changed.
 func Compare(old *contract.Contract, now contract.Contract, renames []Rename) (Plan, error) {
+	renames = followed(renames)
 	p := Plan{
 		Folder: now.Folder, Package: now.Package, renames: renames,
 		changed: map[Decl]signature{}, added: map[Decl]signature{}, declared: map[Decl]bool{}, packages: map[string]string{},
