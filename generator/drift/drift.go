@@ -130,11 +130,12 @@ type comparer struct {
 	event   string
 	changes []Change
 	seen    map[[2]protoreflect.FullName]bool // pairs compared already
+	instead string                            // what to add where the two messages are not of one name
 }
 
 func (c *comparer) add(class Class, rule string, d protoreflect.Descriptor, format string, args ...any) {
 	c.changes = append(c.changes, Change{
-		Class: class, Rule: rule, Name: string(d.FullName()), Message: fmt.Sprintf(format, args...), Event: c.event,
+		Class: class, Rule: rule, Name: string(d.FullName()), Message: fmt.Sprintf(format, args...) + c.instead, Event: c.event,
 	})
 }
 
