@@ -107,6 +107,18 @@ func classify(err error) *failure {
 	}
 }
 
+// within is err with its positions in the tree at dir as seen from where svcgen was started.
+func within(dir string, err error) error {
+	if err == nil || dir == "." {
+		return err
+	}
+	f := classify(err)
+	if f.code == exitBug {
+		return err
+	}
+	return &failure{f.code, f.list.In(dir)}
+}
+
 // editedFailure shows what was changed by hand, and how to go on.
 func editedFailure(e *reconcile.EditedError) *failure {
 	var list diag.List
