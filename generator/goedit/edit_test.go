@@ -196,6 +196,46 @@ func (s *OrderService) M(ctx int, req int) (int, error) { return 0, nil }
 	}
 }
 
+// TestDropUnused has an import that is used no more, b, where others share its line.
+func TestDropUnused(t *testing.T) {
+	tests := []struct{ name, imports, want string }{
+		{"a line of its own", "import (\n\t\"a\"\n\t\"b\"\n)\n", "import (\n\t\"a\"\n)\n"},
+		{"the first of a line", "import (\"b\"; \"a\")\n", "import ( \"a\")\n"},
+		{"the last of a line", "import (\"a\"; \"b\")\n", "import (\"a\")\n"},
+		{"two of a line", "import (\"a\"; \"b\"; \"x/b\")\n", "import (\"a\"; )\n"},
+		{"before the parenthesis", "import (\n\t\"a\"\n\t\"b\")\n", "import (\n\t\"a\"\n\t)\n"},
+		{"alone", "import (\"b\")\nimport \"a\"\n", "import ()\nimport \"a\"\n"},
+		{"without parentheses", "import \"b\"; import \"a\"\n", " import \"a\"\n"},
+		{"behind the package clause", "; import \"b\"\nimport \"a\"\n", "\nimport \"a\"\n"},
+		{"with a comment", "import (\"a\"; /* mine */ \"b\")\n", "import (\"a\"; /* mine */ \"b\")\n"},
+		{"with a comment within", "import (\"a\"; b /* mine */ \"x/b\")\n", "import (\"a\"; b /* mine */ \"x/b\")\n"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			parsed := func(body string) *File {
+				sep := "\n"
+				if strings.HasPrefix(test.imports, ";") {
+					sep = ""
+				}
+				f, errs := ParseFile("m.go", []byte("package p"+sep+test.imports+body))
+				if errs != nil {
+					t.Fatal(errs)
+				}
+				return f
+			}
+			was, is := parsed("var _, _ = a.X, b.X\n"), parsed("var _ = a.X\n")
+			got := string(Apply(is.Src, is.DropUnused(was)))
+			want := strings.Replace(string(is.Src), test.imports, test.want, 1)
+			if got != want {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+			if _, errs := ParseFile("m.go", []byte(got)); errs != nil {
+				t.Error(errs)
+			}
+		})
+	}
+}
+
 func TestRenameAndReplaceImport(t *testing.T) {
 	src := `package orders
 
