@@ -19,7 +19,7 @@ import (
 type Result struct {
 	Content map[string][]byte // of the files that were edited, by the path they had
 	Moved   map[string]string // old path to new, of a renamed method's own file
-	Parked  map[Decl]bool     // methods that got out of the way of one that is streamed otherwise
+	Parked  map[Decl]string   // methods that got out of the way of one that is streamed otherwise: the file they are in
 	Notes   diag.List         // a warning for each edit, and for what the user has to see to
 }
 
@@ -29,7 +29,7 @@ type editor struct {
 	files  map[string][]byte // as edited so far
 	was    map[string][]byte
 	moved  map[string]string
-	parked map[Decl]bool
+	parked map[Decl]string
 	notes  []note
 }
 
@@ -44,7 +44,7 @@ type note struct {
 
 // Edit makes the edits in files, which are keyed by path. An error is a diag.List: nothing is to be written then.
 func (p Plan) Edit(files map[string][]byte) (Result, error) {
-	e := &editor{plan: p, files: maps.Clone(files), was: files, moved: map[string]string{}, parked: map[Decl]bool{}}
+	e := &editor{plan: p, files: maps.Clone(files), was: files, moved: map[string]string{}, parked: map[Decl]string{}}
 	for _, step := range []func() error{e.imports, e.renameServices, e.rename, e.park, e.retype, e.meet, e.report} {
 		if err := step(); err != nil {
 			return Result{}, err
@@ -267,7 +267,7 @@ func (e *editor) park() error {
 			continue
 		}
 		to := e.free(pkg, decl, found[0].Unary())
-		e.parked[decl] = true
+		e.parked[decl] = found[0].File.Path
 		for i, n := range e.notes {
 			if n.decl == decl {
 				e.notes[i].decl.Method = to
