@@ -100,6 +100,11 @@ func classify(err error) *failure {
 			Pos: diag.Pos{File: path.Path}, Message: "svcgen's files in it are gone, and the empty folder cannot be removed: " + path.Err.Error(),
 			Hint: "all files are written, svcgen regen finishes what is left to do; if it cannot either, remove the folder by hand and run it again",
 		}}}
+	case errors.As(err, &path) && strings.Contains(path.Err.Error(), "path escapes from parent"): // os.Root has no name for it
+		return &failure{exitFailed, diag.List{{
+			Pos: diag.Pos{File: path.Path}, Message: "a symbolic link in this path leads out of the service",
+			Hint: "make it a folder or a file; protos from elsewhere may have their folder in proto.imports",
+		}}}
 	case errors.As(err, &path) && errors.Is(err, fs.ErrNotExist):
 		return &failure{exitInput, diag.List{{Message: fmt.Sprintf("%s does not exist", path.Path)}}}
 	default:

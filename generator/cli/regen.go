@@ -94,7 +94,7 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 	if len(f.renames) == 0 && !f.check {
 		current, err := tree.Current(lock, program)
 		if err != nil {
-			return err
+			return within(dir, err)
 		}
 		if current {
 			return a.report(report{Status: nothingToDo, Dir: dir, changes: &reconcile.Changes{Unchanged: len(lock.Files)}}, f.json)
