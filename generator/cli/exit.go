@@ -100,11 +100,28 @@ func classify(err error) *failure {
 			Pos: diag.Pos{File: path.Path}, Message: "svcgen's files in it are gone, and the empty folder cannot be removed: " + path.Err.Error(),
 			Hint: "all files are written, svcgen regen finishes what is left to do; if it cannot either, remove the folder by hand and run it again",
 		}}}
+	case errors.As(err, &path) && strings.Contains(path.Err.Error(), "path escapes from parent"): // os.Root has no name for it
+		return &failure{exitFailed, diag.List{{
+			Pos: diag.Pos{File: path.Path}, Message: "a symbolic link in this path leads out of the service",
+			Hint: "make it a folder or a file; protos from elsewhere may have their folder in proto.imports",
+		}}}
 	case errors.As(err, &path) && errors.Is(err, fs.ErrNotExist):
 		return &failure{exitInput, diag.List{{Message: fmt.Sprintf("%s does not exist", path.Path)}}}
 	default:
 		return one(exitFailed, "")
 	}
+}
+
+// within is err with its positions in the tree at dir as seen from where svcgen was started.
+func within(dir string, err error) error {
+	if err == nil || dir == "." {
+		return err
+	}
+	f := classify(err)
+	if f.code == exitBug {
+		return err
+	}
+	return &failure{f.code, f.list.In(dir)}
 }
 
 // editedFailure shows what was changed by hand, and how to go on.

@@ -83,18 +83,18 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 	}
 	defer func() { err = errors.Join(err, tree.Close()) }()
 	if err := a.recoverTree(tree, f.writes()); err != nil {
-		return err
+		return within(dir, err)
 	}
 	lock, err := tree.Lock()
 	if err != nil {
-		return err
+		return within(dir, err)
 	}
 	program := a.program()
 	// A rename asks for a change, and a check also looks for files that are in nobody's list.
 	if len(f.renames) == 0 && !f.check {
 		current, err := tree.Current(lock, program)
 		if err != nil {
-			return err
+			return within(dir, err)
 		}
 		if current {
 			return a.report(report{Status: nothingToDo, Dir: dir, changes: &reconcile.Changes{Unchanged: len(lock.Files)}}, f.json)
@@ -115,7 +115,7 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 	opt.Overwrite, opt.Thorough = f.overwrite, f.check
 	said, err := readPromised(tree, out)
 	if err != nil {
-		return err
+		return within(dir, err)
 	}
 	if opt.Evolve, err = said.evolution(f.renames); err != nil {
 		return err
@@ -132,27 +132,27 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 	}
 	changes, err := tree.Plan(out.Files, opt)
 	if err != nil && changes == nil {
-		return err
+		return within(dir, err)
 	}
 	broken, failed := brokenLines(tree, out.Service.Module, changes)
 	if failed != nil {
-		return failed
+		return within(dir, failed)
 	}
 	changes.Notes = append(changes.Notes, broken...)
 	if !f.writes() {
-		return both(a.preview(dir, f, contract, changes, err), a.strays(tree, f, out))
+		return within(dir, both(a.preview(dir, f, contract, changes, err), a.strays(tree, f, out)))
 	}
 	if err != nil {
-		return err
+		return within(dir, err)
 	}
 	if !changes.Empty() {
 		if changes, err = tree.Apply(out.Files, opt); err != nil {
-			return err
+			return within(dir, err)
 		}
 		changes.Notes = append(changes.Notes, broken...)
 		remember(tree, program, out)
 	}
-	return a.done(dir, f, contract, changes)
+	return within(dir, a.done(dir, f, contract, changes))
 }
 
 // remember makes the next run with nothing to do a fast one. Only a run that has written anyway does it: one with
@@ -217,7 +217,7 @@ func (a *app) preview(dir string, f regenFlags, contract []drift.Change, changes
 	if len(changes.Actions) == 0 && changes.Empty() {
 		status = nothingToDo
 	}
-	if err := a.warn(changes.Notes); err != nil {
+	if err := a.warn(changes.Notes.In(dir)); err != nil {
 		return err
 	}
 	if err := a.report(report{Status: status, Dir: dir, Diff: f.diff, changes: changes, contract: contract}, f.json); err != nil {
@@ -277,7 +277,7 @@ func (a *app) done(dir string, f regenFlags, contract []drift.Change, changes *r
 	if len(changes.Actions) == 0 && changes.Empty() {
 		status = nothingToDo
 	}
-	if err := a.warn(changes.Notes); err != nil {
+	if err := a.warn(changes.Notes.In(dir)); err != nil {
 		return err
 	}
 	if err := a.report(report{Status: status, Dir: dir, changes: changes, contract: contract}, f.json); err != nil {

@@ -6,6 +6,7 @@ package diag
 import (
 	"cmp"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -93,6 +94,17 @@ func (l List) Err() error {
 // HasErrors reports whether a diagnostic of l is more than a warning.
 func (l List) HasErrors() bool {
 	return slices.ContainsFunc(l, func(d Diagnostic) bool { return !d.Warning })
+}
+
+// In is a copy of l whose files are in the folder dir.
+func (l List) In(dir string) List {
+	l = slices.Clone(l)
+	for i, d := range l {
+		if d.Pos.File != "" {
+			l[i].Pos.File = filepath.Join(dir, filepath.FromSlash(d.Pos.File))
+		}
+	}
+	return l
 }
 
 // Sorted is a copy of l ordered by position and then by message, each diagnostic once.

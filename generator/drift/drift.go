@@ -128,6 +128,7 @@ type comparer struct {
 	event   string
 	changes []Change
 	seen    map[[2]protoreflect.FullName]bool // pairs compared already
+	instead string                            // what to add where the two messages are not of one name
 }
 
 func (c *comparer) add(class Class, rule string, d protoreflect.Descriptor, format string, args ...any) {
@@ -135,7 +136,7 @@ func (c *comparer) add(class Class, rule string, d protoreflect.Descriptor, form
 }
 
 func (c *comparer) named(class Class, rule, name, format string, args ...any) {
-	c.changes = append(c.changes, Change{Class: class, Rule: rule, Name: name, Message: fmt.Sprintf(format, args...), Event: c.event})
+	c.changes = append(c.changes, Change{Class: class, Rule: rule, Name: name, Message: fmt.Sprintf(format, args...) + c.instead, Event: c.event})
 }
 
 // published compares an event's delivery, then its message.

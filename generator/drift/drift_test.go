@@ -92,6 +92,20 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// TestAnotherMessageInItsPlace says that a field is missing because the method has another request, and not that it was removed.
+func TestAnotherMessageInItsPlace(t *testing.T) {
+	old := contract(t, "message E {} message R { int32 x = 1; } message Q {} service S { rpc M(R) returns (E); }")
+	now := contract(t, "message E {} message R { int32 x = 1; } message Q {} service S { rpc M(Q) returns (E); }")
+	changes, err := Compare(old, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "the field was removed without reserving its number 1, since t.v1.Q is where t.v1.R was"
+	if len(changes) != 2 || changes[0].Message != want {
+		t.Errorf("%+v, want %q first", changes, want)
+	}
+}
+
 // TestEventsAreJudgedApart proves that a change both an event and an RPC reach is told for each, and that the
 // way an event is delivered belongs to its contract.
 func TestEventsAreJudgedApart(t *testing.T) {

@@ -1,6 +1,7 @@
 package drift
 
 import (
+	"fmt"
 	"slices"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -16,6 +17,11 @@ func (c *comparer) message(was, is protoreflect.MessageDescriptor) {
 		c.seen = make(map[[2]protoreflect.FullName]bool)
 	}
 	c.seen[pair] = true
+	defer func(outer string) { c.instead = outer }(c.instead)
+	c.instead = ""
+	if pair[0] != pair[1] {
+		c.instead = fmt.Sprintf(", since %s is where %s was", pair[1], pair[0])
+	}
 
 	for i := range was.Fields().Len() {
 		old := was.Fields().Get(i)

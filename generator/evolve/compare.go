@@ -44,6 +44,7 @@ type Plan struct {
 	oldModule string            // of the last contract; empty where that did not say
 	folders   []move            // of the module, since the service is called otherwise
 	generated []string          // import paths of messages
+	packages  map[string]string // what those are called, by import path
 	goNames   map[string]string // the names of services in generated code, by their types in the user's
 }
 
@@ -74,13 +75,16 @@ type gone struct {
 
 // Compare says what it takes to come from old to now. Without an old contract nothing is known to have changed.
 func Compare(old *contract.Contract, now contract.Contract, renames []Rename) (Plan, error) {
+	renames = followed(renames)
 	p := Plan{
 		Folder: now.Folder, Package: now.Package, renames: renames,
-		changed: map[Decl]signature{}, added: map[Decl]signature{}, declared: map[Decl]bool{},
+		changed: map[Decl]signature{}, added: map[Decl]signature{}, declared: map[Decl]bool{}, packages: map[string]string{},
 	}
 	p.services(old, now)
+	p.name(now)
 	if old != nil {
 		p.oldModule = old.Module
+		p.name(*old)
 		for _, m := range []move{{old.Folder, now.Folder}, {old.Program, now.Program}} {
 			if m.from != "" && m.from != m.to {
 				p.folders = append(p.folders, m)
@@ -129,6 +133,17 @@ func Compare(old *contract.Contract, now contract.Contract, renames []Rename) (P
 		p.lose(*old, now)
 	}
 	return p, nil
+}
+
+// name notes what the packages are called that methods have their types from: as svcgen calls their imports.
+func (p *Plan) name(c contract.Contract) {
+	for _, s := range c.Types() {
+		for _, m := range s.Methods {
+			for _, t := range []contract.Type{m.In, m.Out} {
+				p.packages[t.Path] = t.Alias
+			}
+		}
+	}
 }
 
 // handling is the contract c with the handlers of now where it does not know them: an earlier svcgen did not keep them.

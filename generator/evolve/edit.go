@@ -19,7 +19,7 @@ import (
 type Result struct {
 	Content map[string][]byte // of the files that were edited, by the path they had
 	Moved   map[string]string // old path to new, of a renamed method's own file
-	Parked  map[Decl]bool     // methods that got out of the way of one that is streamed otherwise
+	Parked  map[Decl]string   // methods that got out of the way of one that is streamed otherwise: the file they are in
 	Notes   diag.List         // a warning for each edit, and for what the user has to see to
 }
 
@@ -29,7 +29,7 @@ type editor struct {
 	files  map[string][]byte // as edited so far
 	was    map[string][]byte
 	moved  map[string]string
-	parked map[Decl]bool
+	parked map[Decl]string
 	notes  []note
 }
 
@@ -44,7 +44,7 @@ type note struct {
 
 // Edit makes the edits in files, which are keyed by path. An error is a diag.List: nothing is to be written then.
 func (p Plan) Edit(files map[string][]byte) (Result, error) {
-	e := &editor{plan: p, files: maps.Clone(files), was: files, moved: map[string]string{}, parked: map[Decl]bool{}}
+	e := &editor{plan: p, files: maps.Clone(files), was: files, moved: map[string]string{}, parked: map[Decl]string{}}
 	for _, step := range []func() error{e.imports, e.renameServices, e.rename, e.park, e.retype, e.meet, e.report} {
 		if err := step(); err != nil {
 			return Result{}, err
@@ -64,7 +64,7 @@ func (e *editor) imports() error {
 			if !bytes.Contains(src, []byte(`"`+m.from+`"`)) {
 				continue
 			}
-			f, errs := goedit.ParseFile(name, src)
+			f, errs := e.parse(name)
 			if errs != nil {
 				return errs
 			}
@@ -89,7 +89,7 @@ func (e *editor) rebase() error {
 		if !bytes.Contains(e.files[name], []byte(`"`+e.plan.oldModule)) {
 			continue
 		}
-		f, errs := goedit.ParseFile(name, e.files[name])
+		f, errs := e.parse(name)
 		if errs != nil {
 			return errs
 		}
@@ -113,7 +113,19 @@ func (e *editor) folder() map[string][]byte {
 // pkg is the user's package as edited so far.
 func (e *editor) pkg() (*goedit.Package, error) {
 	pkg, errs := goedit.Parse(e.plan.Package, e.folder())
+	for _, f := range pkg.Files() {
+		f.Know(e.plan.packages)
+	}
 	return pkg, errs.Err()
+}
+
+// parse is one file as edited so far.
+func (e *editor) parse(name string) (*goedit.File, diag.List) {
+	f, errs := goedit.ParseFile(name, e.files[name])
+	if errs == nil {
+		f.Know(e.plan.packages)
+	}
+	return f, errs
 }
 
 // rename gives methods their new names, all at once: two may have changed theirs.
@@ -182,7 +194,7 @@ func (e *editor) renameTest(r Rename, files map[string]string) error {
 		if !test || path.Dir(name) != e.plan.Folder || !ownFile(own+".go", r.From) {
 			continue
 		}
-		f, errs := goedit.ParseFile(name, e.files[name])
+		f, errs := e.parse(name)
 		if errs != nil {
 			return errs
 		}
@@ -255,7 +267,7 @@ func (e *editor) park() error {
 			continue
 		}
 		to := e.free(pkg, decl, found[0].Unary())
-		e.parked[decl] = true
+		e.parked[decl] = found[0].File.Path
 		for i, n := range e.notes {
 			if n.decl == decl {
 				e.notes[i].decl.Method = to
@@ -321,7 +333,7 @@ func (e *editor) dropUnused(was *goedit.Package) error {
 		if bytes.Equal(src, before.Src) {
 			continue
 		}
-		after, errs := goedit.ParseFile(before.Path, src)
+		after, errs := e.parse(before.Path)
 		if errs != nil {
 			return errs
 		}

@@ -34,18 +34,41 @@ func renamed(c *contract.Contract, renames []Rename) *contract.Contract {
 	return &now
 }
 
-// successor is the only new service that has all the methods of one that is gone, as they were.
+// followed are the renames with the new names of services: a method may be told by the name its service had, and by that
+// it has now. One that only its service takes elsewhere is none.
+func followed(renames []Rename) []Rename {
+	now := map[string]string{}
+	for _, r := range renames {
+		if r.ofService() {
+			now[r.From.Type] = r.To.Type
+		}
+	}
+	var list []Rename
+	for _, r := range renames {
+		if !r.ofService() {
+			r.From.Type, r.To.Type = cmp.Or(now[r.From.Type], r.From.Type), cmp.Or(now[r.To.Type], r.To.Type)
+		}
+		if r.From != r.To {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+// successor is the only new service that has most of the methods of one that is gone, as they were.
 func successor(gone contract.Service, old, now contract.Contract) (string, bool) {
 	var found []string
 	for _, s := range now.Services {
 		if slices.ContainsFunc(old.Services, func(o contract.Service) bool { return o.Type == s.Type }) || len(gone.Methods) == 0 {
 			continue
 		}
-		missing := slices.ContainsFunc(gone.Methods, func(m contract.Method) bool {
-			is, ok := now.Method(s.Type, m.Name)
-			return !ok || !is.Same(m)
-		})
-		if !missing {
+		same := 0
+		for _, m := range gone.Methods {
+			if is, ok := now.Method(s.Type, m.Name); ok && is.Same(m) {
+				same++
+			}
+		}
+		if 2*same > len(gone.Methods) {
 			found = append(found, s.Type)
 		}
 	}
@@ -70,7 +93,7 @@ func (e *editor) renameServices() error {
 		files := map[string]string{}
 		edits := goedit.RenameDeclared(e.plan.Package, e.folder(), own)
 		for _, name := range slices.Sorted(maps.Keys(e.files)) {
-			f, errs := goedit.ParseFile(name, e.files[name])
+			f, errs := e.parse(name)
 			if errs != nil {
 				continue // of another package, or told by rename
 			}

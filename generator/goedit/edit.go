@@ -1,6 +1,7 @@
 package goedit
 
 import (
+	"cmp"
 	"errors"
 	"go/ast"
 	"go/token"
@@ -76,10 +77,7 @@ func (m Method) Retype(want Signature) ([]Edit, error) {
 				continue
 			}
 			done[expr] = want[i]
-			if m.File.matches(expr, want[i]) {
-				continue
-			}
-			edits = append(edits, Edit{m.File.offset(expr.Pos()), m.File.offset(expr.End()), names.spell(want[i])})
+			edits = append(edits, names.fit(expr, want[i])...)
 		}
 		return nil
 	}
@@ -147,7 +145,7 @@ func (f *File) ReplaceImport(from, to string) []Edit {
 			continue
 		}
 		text := strconv.Quote(to)
-		if spec.Name == nil && packageName(from) != packageName(to) {
+		if spec.Name == nil && f.nameOf(spec) != cmp.Or(f.packages[to], packageName(to)) {
 			text = f.nameOf(spec) + " " + text
 		}
 		edits = append(edits, Edit{f.offset(spec.Path.Pos()), f.offset(spec.Path.End()), text})
@@ -249,16 +247,19 @@ func packageName(importPath string) string {
 }
 
 // nameOf is the name by which the file uses an import. Where the spec gives none, a name the file does use
-// decides between the last element of the path and what packageName makes of it.
+// decides between what the package is known to be called, the last element of the path, and what packageName makes of it.
 func (f *File) nameOf(spec *ast.ImportSpec) string {
 	if spec.Name != nil {
 		return spec.Name.Name
 	}
 	guess, last := packageName(importPath(spec)), path.Base(importPath(spec))
-	if guess != last && !f.selects(guess) && f.selects(last) {
-		return last
+	known := cmp.Or(f.packages[importPath(spec)], guess)
+	for _, name := range []string{known, guess, last} {
+		if known == last || f.selects(name) {
+			return name
+		}
 	}
-	return guess
+	return known
 }
 
 // selects reports whether the file has an expression name.X.
@@ -300,6 +301,53 @@ func (im *imports) spell(t Type) string {
 		b.WriteString("[" + strings.Join(args, ", ") + "]")
 	}
 	return b.String()
+}
+
+// fit returns the edits that make expr the type t. They replace the names that differ, and leave the line breaks and the
+// comments that somebody has put between them.
+func (im *imports) fit(expr ast.Expr, t Type) []Edit {
+	f := im.file
+	if f.matches(expr, t) {
+		return nil
+	}
+	replace := func(expr ast.Expr, text string) []Edit {
+		return []Edit{{f.offset(expr.Pos()), f.offset(expr.End()), text}}
+	}
+	if p, ok := expr.(*ast.ParenExpr); ok {
+		return im.fit(p.X, t)
+	}
+	base, args, star := expr, []ast.Expr(nil), false
+	if s, ok := base.(*ast.StarExpr); ok {
+		base, star = s.X, true
+	}
+	switch e := base.(type) {
+	case *ast.IndexExpr:
+		base, args = e.X, []ast.Expr{e.Index}
+	case *ast.IndexListExpr:
+		base, args = e.X, e.Indices
+	}
+	if star != t.Star || len(args) != len(t.Args) {
+		return replace(expr, im.spell(t))
+	}
+	var edits []Edit
+	bare := Type{Path: t.Path, Alias: t.Alias, Name: t.Name}
+	sel, ok := base.(*ast.SelectorExpr)
+	switch {
+	case f.matches(base, bare):
+	case !ok || t.Path == "" || f.dotImports(t.Path):
+		edits = replace(base, im.spell(bare))
+	default:
+		if pkg, ok := sel.X.(*ast.Ident); !ok || f.pathOf(pkg.Name) != t.Path {
+			edits = replace(sel.X, im.name(t))
+		}
+		if sel.Sel.Name != t.Name {
+			edits = append(edits, replace(sel.Sel, t.Name)...)
+		}
+	}
+	for i, arg := range args {
+		edits = append(edits, im.fit(arg, t.Args[i])...)
+	}
+	return edits
 }
 
 // name is the file's name for the import of t; a new one when it has none.

@@ -119,6 +119,36 @@ func (s *OrderService) M(stream grpc.BidiStreamingServer[pb.Ask, pb.Answer]) err
 `,
 		},
 		{
+			name: "comments and line breaks within the types",
+			sig:  chat,
+			src: `package orders
+import ("google.golang.org/grpc"; pb "acme.test/gen/v1"; old "acme.test/gen/old")
+func (s *OrderService) M(stream (grpc. /* server */ BidiStreamingServer[
+	old. /* in */ Ask, // asked
+	pb.Old, // answered
+])) error { return nil }
+`,
+			want: `package orders
+import ("google.golang.org/grpc"; pb "acme.test/gen/v1"; old "acme.test/gen/old")
+func (s *OrderService) M(stream (grpc. /* server */ BidiStreamingServer[
+	pb. /* in */ Ask, // asked
+	pb.Answer, // answered
+])) error { return nil }
+`,
+		},
+		{
+			name: "an import that leaves open how its package is called",
+			sig:  place,
+			src: `package orders
+import ("context"; "acme.test/gen/v1")
+func (s *OrderService) M(ctx context.Context, req *ordersv1.Old) (*ordersv1.PlaceResponse, error) { return nil, nil }
+`,
+			want: `package orders
+import ("context"; "acme.test/gen/v1")
+func (s *OrderService) M(ctx context.Context, req *ordersv1.PlaceRequest) (*ordersv1.PlaceResponse, error) { return nil, nil }
+`,
+		},
+		{
 			name: "another streaming kind",
 			sig:  chat,
 			src: `package orders
@@ -133,6 +163,8 @@ func (s *OrderService) M(ctx int, req int) (int, error) { return 0, nil }
 			if errs != nil {
 				t.Fatal(errs)
 			}
+			called := map[string]string{"acme.test/gen/v1": "ordersv1"}
+			pkg.Files()[0].Know(called)
 			methods := pkg.Methods("OrderService", "M")
 			if len(methods) != 1 {
 				t.Fatalf("found %d methods", len(methods))
@@ -156,8 +188,49 @@ func (s *OrderService) M(ctx int, req int) (int, error) { return 0, nil }
 			if errs != nil {
 				t.Fatal(errs)
 			}
+			again.Files()[0].Know(called)
 			if !again.Methods("OrderService", "M")[0].Fits(test.sig) {
 				t.Error("the edited method does not fit")
+			}
+		})
+	}
+}
+
+// TestDropUnused has an import that is used no more, b, where others share its line.
+func TestDropUnused(t *testing.T) {
+	tests := []struct{ name, imports, want string }{
+		{"a line of its own", "import (\n\t\"a\"\n\t\"b\"\n)\n", "import (\n\t\"a\"\n)\n"},
+		{"the first of a line", "import (\"b\"; \"a\")\n", "import ( \"a\")\n"},
+		{"the last of a line", "import (\"a\"; \"b\")\n", "import (\"a\")\n"},
+		{"two of a line", "import (\"a\"; \"b\"; \"x/b\")\n", "import (\"a\"; )\n"},
+		{"before the parenthesis", "import (\n\t\"a\"\n\t\"b\")\n", "import (\n\t\"a\"\n\t)\n"},
+		{"alone", "import (\"b\")\nimport \"a\"\n", "import ()\nimport \"a\"\n"},
+		{"without parentheses", "import \"b\"; import \"a\"\n", " import \"a\"\n"},
+		{"behind the package clause", "; import \"b\"\nimport \"a\"\n", "\nimport \"a\"\n"},
+		{"with a comment", "import (\"a\"; /* mine */ \"b\")\n", "import (\"a\"; /* mine */ \"b\")\n"},
+		{"with a comment within", "import (\"a\"; b /* mine */ \"x/b\")\n", "import (\"a\"; b /* mine */ \"x/b\")\n"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			parsed := func(body string) *File {
+				sep := "\n"
+				if strings.HasPrefix(test.imports, ";") {
+					sep = ""
+				}
+				f, errs := ParseFile("m.go", []byte("package p"+sep+test.imports+body))
+				if errs != nil {
+					t.Fatal(errs)
+				}
+				return f
+			}
+			was, is := parsed("var _, _ = a.X, b.X\n"), parsed("var _ = a.X\n")
+			got := string(Apply(is.Src, is.DropUnused(was)))
+			want := strings.Replace(string(is.Src), test.imports, test.want, 1)
+			if got != want {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+			if _, errs := ParseFile("m.go", []byte(got)); errs != nil {
+				t.Error(errs)
 			}
 		})
 	}

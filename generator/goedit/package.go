@@ -31,7 +31,12 @@ type File struct {
 	fset   *token.FileSet
 	ast    *ast.File
 	beside map[string]bool // what the package declares: no import may be called like that
+
+	packages map[string]string
 }
+
+// Know tells what packages are called, by import path, for imports that do not say it. Their paths leave it to be guessed.
+func (f *File) Know(packages map[string]string) { f.packages = packages }
 
 // Parse reads the Go files of one folder, keyed by path, that belong to package name, or to any if that is empty. A
 // file that does not parse is reported at its position: nothing may be decided about a package that cannot be read.

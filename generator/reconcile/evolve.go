@@ -18,13 +18,13 @@ import (
 
 // evolution is what a changed contract does to the user's Go files.
 type evolution struct {
-	moved  map[string]string    // a file to where it goes
-	from   map[string]string    // the same, the other way round
-	text   map[string][]byte    // of the files that change, by the path they had
-	fresh  map[string]bool      // stubs nobody edited: the new one takes their place
-	idle   map[string]bool      // stubs nobody edited, of what is no longer in the contract
-	spare  map[string]bool      // stubs nobody edited, of a method that the user's own becomes
-	parked map[evolve.Decl]bool // methods that are free for a new stub
+	moved  map[string]string      // a file to where it goes
+	from   map[string]string      // the same, the other way round
+	text   map[string][]byte      // of the files that change, by the path they had
+	fresh  map[string]bool        // stubs nobody edited: the new one takes their place
+	idle   map[string]bool        // stubs nobody edited, of what is no longer in the contract
+	spare  map[string]bool        // stubs nobody edited, of a method that the user's own becomes
+	parked map[evolve.Decl]string // methods that are free for a new stub, and the file that the old one is in
 }
 
 // evolve makes the edits in memory before any file is planned, since what is declared decides which stubs are made.
@@ -315,16 +315,16 @@ func (p *planner) evolved(f fileset.File) (done bool, err error) {
 	}
 	switch {
 	case arrives:
-		if err := p.arrive(f, from); err != nil || isTest(f.Path) || !p.parked[decl] {
+		if err := p.arrive(f, from); err != nil || isTest(f.Path) || p.parked[decl] == "" {
 			return true, err
 		}
 		_, err := p.again(f)
 		return true, err
-	case p.spare[f.Path] && !isTest(f.Path) && !p.parked[decl]:
+	case p.spare[f.Path] && !isTest(f.Path) && p.parked[decl] == "":
 		p.next.Files[f.Path] = Entry{Owner: f.Owner}
 		p.changes.remove(f.Path, f.Owner, disk, superseded)
 		return true, nil
-	case p.fresh[f.Path] || p.spare[f.Path] && p.parked[decl]:
+	case p.fresh[f.Path] || p.spare[f.Path] && p.parked[decl] != "":
 		hash := Hash(f.Content)
 		p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{hash}, Variant: f.Variant}
 		if hash == disk.hash {
@@ -338,7 +338,7 @@ func (p *planner) evolved(f fileset.File) (done bool, err error) {
 		p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{Hash(text)}, Variant: f.Variant}
 		return true, nil // it follows, and nobody has written in it
 	}
-	if !restreamed || !disk.exists || isTest(f.Path) {
+	if !restreamed || isTest(f.Path) || !disk.exists && p.parked[decl] == "" {
 		return false, nil
 	}
 	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: p.old.Files[f.Path].Hashes, Variant: f.Variant}
@@ -352,7 +352,9 @@ func (p *planner) again(f fileset.File) (done bool, err error) {
 		return false, err
 	}
 	suffix, _ := p.opt.Evolve.Restreamed(declOf(f))
-	comment := fmt.Sprintf("//\n// What it was before its streaming changed is in %s, under another name.\nfunc (", path.Base(f.Path))
+	old := cmp.Or(p.parked[declOf(f)], f.Path)
+	old = cmp.Or(p.moved[old], old)
+	comment := fmt.Sprintf("//\n// What it was before its streaming changed is in %s, under another name.\nfunc (", path.Base(old))
 	f.Content = []byte(strings.Replace(string(f.Content), "func (", comment, 1))
 	return true, p.beside(f, "_"+suffix, "")
 }

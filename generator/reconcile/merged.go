@@ -15,20 +15,20 @@ import (
 // here, and two branches never change the same file.
 func baseName(hash string) string { return path.Join(baseDir, hash) }
 
-// base is what svcgen last rendered at name. One that was tampered with is none. After a merge of two branches there
-// are two, and the one that is rendered again goes first.
-func (p *planner) base(name, again string) found {
-	hashes := slices.Clone(p.old.Files[name].Hashes)
+// baseTexts are what svcgen last rendered at name. One that was tampered with is none. After a merge of two branches there
+// are two, of which the one that is rendered again is enough.
+func (p *planner) baseTexts(name, again string) [][]byte {
+	hashes := p.old.Files[name].Hashes
 	if slices.Contains(hashes, again) {
 		hashes = []string{again}
 	}
+	var texts [][]byte
 	for _, hash := range hashes {
 		if f := p.disk[baseName(hash)]; f.regular && f.hash == hash {
-			f.content = unix(f.content)
-			return f
+			texts = append(texts, unix(f.content))
 		}
 	}
-	return found{}
+	return texts
 }
 
 // merged plans a file that is the user's and is kept current: what changed between the base, which is what svcgen
@@ -46,7 +46,7 @@ func (p *planner) merged(f fileset.File) {
 		p.changes.Kept = append(p.changes.Kept, Kept{Path: f.Path, Why: "deleted by you"})
 	case !disk.exists:
 		p.changes.change(Create, f, disk, "")
-	case pending.exists && rendered:
+	case pending.exists && was: // merged past it, it would be an old one
 		p.conflict(f, disk, pending, "it is not merged yet")
 	case disk.hash == hash, rendered:
 		p.changes.Unchanged++
@@ -58,21 +58,26 @@ func (p *planner) merged(f fileset.File) {
 }
 
 func (p *planner) threeWay(f fileset.File, disk, pending found) {
-	base := p.base(f.Path, Hash(f.Content))
+	bases := p.baseTexts(f.Path, Hash(f.Content))
 	unmerged, joined := diag.Unmerged(f.Path, disk.content)
 	ours := disk.content
 	if joined {
-		ours = settled(disk.content, base.content, f.Content)
+		ours = settled(disk.content, append(slices.Clone(bases), f.Content)...)
 	}
-	if ours == nil || joined && !base.exists {
+	if ours == nil || joined && len(bases) == 0 {
 		p.decls.errs = append(p.decls.errs, unmerged)
 		return
 	}
-	if !disk.regular || !base.exists {
+	if !disk.regular || len(bases) == 0 {
 		p.conflict(f, disk, pending, "what svcgen wrote before is not known")
 		return
 	}
-	text, ok := mergeFile(f.Path, base.content, ours, f.Content)
+	text, ok := []byte(nil), false
+	for _, base := range bases {
+		if text, ok = mergeFile(f.Path, base, ours, f.Content); ok {
+			break
+		}
+	}
 	switch {
 	case !ok && joined:
 		p.decls.errs = append(p.decls.errs, unmerged)

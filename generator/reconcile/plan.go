@@ -340,8 +340,11 @@ func (p *planner) users(f fileset.File) error {
 		if err != nil {
 			return err
 		}
-		if pending.exists && known.Variant == f.Variant {
+		if pending.exists && was {
 			p.next.Files[f.Path] = known
+			if known.Variant != f.Variant {
+				p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{Hash(f.Content)}, Variant: f.Variant}
+			}
 			p.conflict(f, disk, pending, "it is not merged yet")
 			return nil
 		}

@@ -3,6 +3,8 @@ package schema
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -39,7 +41,7 @@ func (l *loader) add(err error) {
 		}
 		return
 	}
-	if l.unmerged(at) {
+	if l.unmerged(at) || l.tooNew(at) {
 		return
 	}
 	hint := hint(at.Unwrap().Error())
@@ -60,6 +62,30 @@ func (l *loader) unmerged(err reporter.ErrorWithPos) bool {
 		l.list = append(l.list, d)
 	}
 	return ok
+}
+
+// laterEdition is what makes a file one of an edition that the compiler does not read.
+var laterEdition = regexp.MustCompile(`(?m)^\s*edition\s*=\s*["'](202[4-9]|20[3-9][0-9])["']`)
+
+// tooNew adds, once, that the file of an error is of such an edition: what the compiler says of its syntax says nothing.
+func (l *loader) tooNew(err reporter.ErrorWithPos) bool {
+	f := l.files[err.GetPosition().Filename]
+	if f == nil {
+		return false
+	}
+	at := laterEdition.FindSubmatchIndex(f.Content)
+	if at == nil {
+		return false
+	}
+	d := diag.Diagnostic{
+		Pos:     diag.At(f.Disk, f.Content, at[2]-1),
+		Message: fmt.Sprintf("edition value %q not recognized; should be one of [\"2023\"]", f.Content[at[2]:at[3]]),
+		Hint:    "svcgen reads editions up to 2023",
+	}
+	if !slices.Contains(l.list, d) {
+		l.list = append(l.list, d)
+	}
+	return true
 }
 
 // noLabel is the hint for a file of proto3 that does not say so.
@@ -92,8 +118,6 @@ func message(err error) string {
 // hint says what to write for errors whose text alone leaves a newcomer at a loss.
 func hint(msg string) string {
 	switch {
-	case strings.Contains(msg, `edition value "2024" not recognized`):
-		return "svcgen reads editions up to 2023"
 	case strings.Contains(msg, "unknown type"), strings.Contains(msg, "unknown request type"), strings.Contains(msg, "unknown response type"):
 		return "declare it, or import the file that does"
 	case strings.Contains(msg, "field has no label; proto2 requires"):
