@@ -262,7 +262,11 @@ func (a *app) strays(tree *reconcile.Tree, f regenFlags, out *generator.Output) 
 func stale(changes *reconcile.Changes) diag.List {
 	var list diag.List
 	for _, action := range changes.Actions {
-		list.Add(diag.Pos{File: action.Path}, "", "not what svcgen regen would leave: %s", action.Op)
+		message := fmt.Sprintf("not what svcgen regen would leave: %s", action.Op)
+		if action.Op == reconcile.Conflict {
+			message = action.Note
+		}
+		list.Add(diag.Pos{File: action.Path}, "", "%s", message)
 	}
 	if list == nil {
 		list.Add(diag.Pos{File: reconcile.LockName}, "", "not what svcgen regen would leave: %s", reconcile.Update)
