@@ -100,12 +100,12 @@ func (c *KafkaCluster) layOut(nodes int) ([]kafkaLayout, error) {
 		}
 		c.Nodes = append(c.Nodes, s)
 		l := kafkaLayout{id: fmt.Sprint(i + 1)}
-		if l.controller, err = freeAddr(); err != nil {
+		if l.controller, err = s.claimAddr(); err != nil {
 			return nil, err
 		}
 		// A client is sent to the address the node advertises for the listener it came in by. So the proxy needs
 		// a listener of its own, else clients would leave it after their first request.
-		if l.proxied, err = freeAddr(); err != nil {
+		if l.proxied, err = s.claimAddr(); err != nil {
 			return nil, err
 		}
 		if err := s.proxy.Close(); err != nil {

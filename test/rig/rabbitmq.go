@@ -53,7 +53,7 @@ func startRabbitMQ(ctx context.Context, secure bool) (*RabbitMQServer, error) {
 func (r *RabbitMQServer) configure(secure bool) error {
 	var ports [2]string
 	for i := range ports {
-		addr, err := freeAddr()
+		addr, err := r.claimAddr()
 		if err != nil {
 			return err
 		}

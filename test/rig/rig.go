@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"sync"
 
@@ -40,6 +41,7 @@ type Server struct {
 	dir     string
 	command command // starts the server on data that is already prepared
 	keeper  *keeper
+	claims  []io.Closer  // of its ports
 	unmount func() error // nil unless its data is on a disk of its own
 
 	mu   sync.Mutex
@@ -102,6 +104,10 @@ func (s *Server) Stop() error {
 		err = errors.Join(err, s.unmount())
 		s.unmount = nil
 	}
+	for _, claim := range s.claims {
+		err = errors.Join(err, claim.Close())
+	}
+	s.claims = nil
 	return errors.Join(err, s.proxy.Close(), os.RemoveAll(s.dir), s.keeper.close())
 }
 
@@ -124,19 +130,17 @@ func newServer(name string, url func(string) string) (*Server, error) {
 	if err := os.Chmod(dir, 0o711); err != nil {
 		return nil, err
 	}
-	addr, err := freeAddr()
-	if err != nil {
+	s := &Server{name: name, url: url, dir: dir}
+	if s.addr, err = s.claimAddr(); err != nil {
 		return nil, err
 	}
-	proxy, err := tcpproxy.Listen("127.0.0.1:0", addr)
-	if err != nil {
+	if s.proxy, err = tcpproxy.Listen("127.0.0.1:0", s.addr); err != nil {
 		return nil, err
 	}
-	keeper, err := newKeeper(dir)
-	if err != nil {
-		return nil, errors.Join(err, proxy.Close())
+	if s.keeper, err = newKeeper(dir); err != nil {
+		return nil, errors.Join(err, s.proxy.Close())
 	}
-	return &Server{name: name, addr: addr, url: url, proxy: proxy, dir: dir, keeper: keeper}, nil
+	return s, nil
 }
 
 // launch starts s for the first time; a server that fails to start is removed again.
