@@ -18,8 +18,10 @@ import (
 // Beside that, only one package knows each outside technology.
 const arrows = `
 	# No parser knows Go, no template knows the manifest, nothing but reconcile writes.
-	NONE < diag, naming, fileset, merge, drift, templates, fragment, gomod;
-	naming, diag < manifest, schema;
+	NONE < diag, naming, fileset, merge, descriptor, templates, fragment, gomod;
+	descriptor < drift;
+	naming, diag < manifest;
+	naming, diag, descriptor < schema;
 	manifest, schema < ir;
 	ir < contract;
 	ir, fragment, fileset < gogen;

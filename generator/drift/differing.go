@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"slices"
 
-	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
+
+	"github.com/svcgen/svcgen/generator/descriptor"
 )
 
 // Differing reads two serialized sets of files, for Compare, as far as they can differ: a file that is the same in both is
@@ -42,32 +43,29 @@ type scannedFile struct {
 	imports []string
 }
 
-// Fields of FileDescriptorSet and of FileDescriptorProto.
-const (
-	fileField       protowire.Number = 1
-	nameField       protowire.Number = 1
-	dependencyField protowire.Number = 3
-)
-
 func scan(set []byte) (files scanned, err error) {
-	err = fields(set, func(field protowire.Number, content []byte) error {
-		if field != fileField {
-			return nil
+	for member, err := range descriptor.Fields(set) {
+		if err != nil {
+			return nil, err
 		}
-		file := scannedFile{content: content}
-		err := fields(content, func(field protowire.Number, value []byte) error {
-			switch field {
-			case nameField:
-				file.name = string(value)
-			case dependencyField:
-				file.imports = append(file.imports, string(value))
+		if member.Number != descriptor.SetFile {
+			continue
+		}
+		file := scannedFile{content: member.Value}
+		for f, err := range descriptor.Fields(member.Value) {
+			if err != nil {
+				return nil, err
 			}
-			return nil
-		})
+			switch f.Number {
+			case descriptor.FileName:
+				file.name = string(f.Value)
+			case descriptor.FileDependency:
+				file.imports = append(file.imports, string(f.Value))
+			}
+		}
 		files = append(files, file)
-		return err
-	})
-	return files, err
+	}
+	return files, nil
 }
 
 // find is the file of that name, an empty one if there is none.
@@ -112,23 +110,4 @@ func (s scanned) read(want map[string]bool) (*descriptorpb.FileDescriptorSet, er
 		set.File = append(set.File, file)
 	}
 	return set, nil
-}
-
-// fields calls do with each field of a serialized message that is bytes.
-func fields(message []byte, do func(field protowire.Number, value []byte) error) error {
-	for len(message) > 0 {
-		field, kind, n := protowire.ConsumeField(message)
-		if n < 0 {
-			return fmt.Errorf("read a descriptor: %w", protowire.ParseError(n))
-		}
-		if kind == protowire.BytesType {
-			_, _, tag := protowire.ConsumeTag(message)
-			value, _ := protowire.ConsumeBytes(message[tag:])
-			if err := do(field, value); err != nil {
-				return err
-			}
-		}
-		message = message[n:]
-	}
-	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/svcgen/svcgen/generator/descriptor"
 	"github.com/svcgen/svcgen/generator/fileset"
 	"github.com/svcgen/svcgen/generator/ir"
 )
@@ -64,18 +65,12 @@ type part struct {
 // parts are those of the kinds of sources: messages have no comments of services, and stubs nothing of messages but
 // their names, which ir.ProtoFile.Types has, since a nested one goes where the one around it goes.
 var parts = map[string]part{
-	messageSuffix: {comments: []protowire.Number{services}},
-	grpcSuffix:    {without: []protowire.Number{messageTypes, enums, extensions}, comments: []protowire.Number{messageTypes, enums, extensions}},
+	messageSuffix: {comments: []protowire.Number{descriptor.FileServices}},
+	grpcSuffix: {
+		without:  []protowire.Number{descriptor.FileMessages, descriptor.FileEnums, descriptor.FileExtensions},
+		comments: []protowire.Number{descriptor.FileMessages, descriptor.FileEnums, descriptor.FileExtensions},
+	},
 }
-
-// Fields of a file's descriptor.
-const (
-	messageTypes protowire.Number = 4
-	enums        protowire.Number = 5
-	services     protowire.Number = 6
-	extensions   protowire.Number = 7
-	sourceInfo   protowire.Number = 9
-)
 
 // digests stand for what the sources of a file depend on in each file itself: that part of its descriptor, and where its
 // Go code goes.
@@ -88,19 +83,18 @@ func digests(files []ir.ProtoFile, prefixes map[string]string, p part) map[strin
 }
 
 // of is the part of a serialized descriptor; all of it, if it cannot be read.
-func (p part) of(descriptor []byte) []byte {
-	out := make([]byte, 0, len(descriptor))
-	ok := fields(descriptor, func(field protowire.Number, whole, value []byte) {
+func (p part) of(file []byte) []byte {
+	out := make([]byte, 0, len(file))
+	for f, err := range descriptor.Fields(file) {
 		switch {
-		case slices.Contains(p.without, field):
-		case field == sourceInfo:
-			out = append(out, p.commentsOf(value)...)
+		case err != nil:
+			return file
+		case slices.Contains(p.without, f.Number):
+		case f.Number == descriptor.FileSourceInfo:
+			out = append(out, p.commentsOf(f.Value)...)
 		default:
-			out = append(out, whole...)
+			out = append(out, f.Whole...)
 		}
-	})
-	if !ok {
-		return descriptor
 	}
 	return out
 }
@@ -108,41 +102,29 @@ func (p part) of(descriptor []byte) []byte {
 // commentsOf is source info without the comments that do not matter; all of it, if it cannot be read.
 func (p part) commentsOf(info []byte) []byte {
 	var out []byte
-	ok := fields(info, func(_ protowire.Number, whole, location []byte) {
-		matters := true
-		ok := fields(location, func(field protowire.Number, _, path []byte) {
-			const pathField = 1
-			if first, n := protowire.ConsumeVarint(path); field == pathField && n > 0 {
-				matters = !slices.Contains(p.comments, protowire.Number(first))
-			}
-		})
-		if matters || !ok {
-			out = append(out, whole...)
+	for location, err := range descriptor.Fields(info) {
+		if err != nil {
+			return info
 		}
-	})
-	if !ok {
-		return info
+		if !p.immaterial(location.Value) {
+			out = append(out, location.Whole...)
+		}
 	}
 	return out
 }
 
-// fields calls do with each field of a serialized message, and with its value where that is bytes. It reports whether
-// the message could be read.
-func fields(message []byte, do func(field protowire.Number, whole, value []byte)) bool {
-	for len(message) > 0 {
-		field, kind, n := protowire.ConsumeField(message)
-		if n < 0 {
+// immaterial reports whether a location is on the content of a field whose comments do not matter.
+func (p part) immaterial(location []byte) bool {
+	for f, err := range descriptor.Fields(location) {
+		if err != nil {
 			return false
 		}
-		var value []byte
-		if kind == protowire.BytesType {
-			_, _, tag := protowire.ConsumeTag(message)
-			value, _ = protowire.ConsumeBytes(message[tag:])
+		if f.Number == descriptor.LocationPath {
+			first, n := protowire.ConsumeVarint(f.Value)
+			return n > 0 && slices.Contains(p.comments, protowire.Number(first))
 		}
-		do(field, message[:n], value)
-		message = message[n:]
 	}
-	return true
+	return false
 }
 
 // closureKey stands for all that a source of a file depends on: the file, its imports and theirs.

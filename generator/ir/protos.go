@@ -6,6 +6,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
+
+	"github.com/svcgen/svcgen/generator/descriptor"
 )
 
 // protos are the files of the schema as protoc-gen-go is to see them: with our go_package and harmless comments.
@@ -49,13 +51,6 @@ func newProtoFile(fd *descriptorpb.FileDescriptorProto, raw []byte, pkg GoPackag
 	return p, err
 }
 
-// Fields of a file's descriptor and of its options.
-const (
-	optionsField    protowire.Number = 8
-	sourceInfoField protowire.Number = 9
-	goPackageField  protowire.Number = 11
-)
-
 // rewritten is the serialized descriptor of a file with what protoc-gen-go is to see. It changes bytes and not a message: options
 // read again have another order, if this program knows the extensions among them only now.
 func rewritten(fd *descriptorpb.FileDescriptorProto, raw []byte, pkg GoPackage) ([]byte, error) {
@@ -64,61 +59,53 @@ func rewritten(fd *descriptorpb.FileDescriptorProto, raw []byte, pkg GoPackage) 
 		if err != nil {
 			return nil, err
 		}
-		if raw, err = withField(raw, sourceInfoField, info); err != nil {
+		if raw, err = withField(raw, descriptor.FileSourceInfo, info); err != nil {
 			return nil, err
 		}
 	}
-	options, err := bytesField(raw, optionsField)
+	options, err := valueOf(raw, descriptor.FileOptions)
 	if err != nil {
 		return nil, err
 	}
-	if options, err = withField(options, goPackageField, []byte(pkg.ImportPath+";"+pkg.Name)); err != nil {
+	if options, err = withField(options, descriptor.OptionsGoPackage, []byte(pkg.ImportPath+";"+pkg.Name)); err != nil {
 		return nil, err
 	}
-	return withField(raw, optionsField, options)
+	return withField(raw, descriptor.FileOptions, options)
 }
 
-// bytesField is the value of the last field of that number in a serialized message, nil if there is none.
-func bytesField(message []byte, want protowire.Number) (value []byte, err error) {
-	for len(message) > 0 {
-		field, kind, n := protowire.ConsumeField(message)
-		if n < 0 {
-			return nil, protowire.ParseError(n)
+// valueOf is the value of the last field of that number in a serialized message, nil if there is none.
+func valueOf(message []byte, number protowire.Number) (value []byte, err error) {
+	for f, err := range descriptor.Fields(message) {
+		if err != nil {
+			return nil, err
 		}
-		if field == want && kind == protowire.BytesType {
-			_, _, tag := protowire.ConsumeTag(message)
-			value, _ = protowire.ConsumeBytes(message[tag:])
+		if f.Number == number {
+			value = f.Value
 		}
-		message = message[n:]
 	}
 	return value, nil
 }
 
-// extensions is the first number that an extension of a descriptor may have.
-const extensions protowire.Number = 1000
-
 // withField is a serialized message with that value for the field, where the field was or where it belongs.
-func withField(message []byte, want protowire.Number, value []byte) ([]byte, error) {
-	out := make([]byte, 0, len(message)+len(value)+2*protowire.SizeTag(want))
+func withField(message []byte, number protowire.Number, value []byte) ([]byte, error) {
+	out := make([]byte, 0, len(message)+len(value)+2*protowire.SizeTag(number))
 	done := false
 	put := func() {
 		if !done {
-			out = protowire.AppendBytes(protowire.AppendTag(out, want, protowire.BytesType), value)
+			out = descriptor.Append(out, number, value)
 		}
 		done = true
 	}
-	for len(message) > 0 {
-		field, _, n := protowire.ConsumeField(message)
-		if n < 0 {
-			return nil, protowire.ParseError(n)
+	for f, err := range descriptor.Fields(message) {
+		if err != nil {
+			return nil, err
 		}
-		if field >= want && field < extensions {
+		if f.Number >= number && f.Number < descriptor.FirstExtension {
 			put()
 		}
-		if field != want {
-			out = append(out, message[:n]...)
+		if f.Number != number {
+			out = append(out, f.Whole...)
 		}
-		message = message[n:]
 	}
 	put()
 	return slices.Clip(out), nil

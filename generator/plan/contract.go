@@ -3,15 +3,9 @@ package plan
 import (
 	"fmt"
 
-	"google.golang.org/protobuf/encoding/protowire"
-
 	"github.com/svcgen/svcgen/generator/contract"
+	"github.com/svcgen/svcgen/generator/descriptor"
 	"github.com/svcgen/svcgen/generator/ir"
-)
-
-const (
-	fileField      = 1 // of a FileDescriptorSet
-	sourceCodeInfo = 9 // of a file: its comments and positions, which are no part of the contract
 )
 
 // promises is what the service serves and publishes, and the descriptors of its own protos, for the next run to
@@ -33,35 +27,24 @@ func promises() func(*planner) ([]File, error) {
 	}
 }
 
-// descriptors is the FileDescriptorSet of the service's own protos.
+// descriptors is the FileDescriptorSet of the service's own protos, without comments and positions, which are no part of
+// the contract.
 func descriptors(s *ir.Service) ([]byte, error) {
 	var set []byte
-	for _, f := range s.Protos {
-		if !f.Generate {
+	for _, proto := range s.Protos {
+		if !proto.Generate {
 			continue
 		}
-		bare, err := without(sourceCodeInfo, f.Descriptor)
-		if err != nil {
-			return nil, err
+		bare := make([]byte, 0, len(proto.Descriptor))
+		for f, err := range descriptor.Fields(proto.Descriptor) {
+			if err != nil {
+				return nil, err
+			}
+			if f.Number != descriptor.FileSourceInfo {
+				bare = append(bare, f.Whole...)
+			}
 		}
-		set = protowire.AppendTag(set, fileField, protowire.BytesType)
-		set = protowire.AppendBytes(set, bare)
+		set = descriptor.Append(set, descriptor.SetFile, bare)
 	}
 	return set, nil
-}
-
-// without is a serialized message but for one of its fields.
-func without(field protowire.Number, message []byte) ([]byte, error) {
-	var out []byte
-	for len(message) > 0 {
-		n, _, size := protowire.ConsumeField(message)
-		if size < 0 {
-			return nil, protowire.ParseError(size)
-		}
-		if n != field {
-			out = append(out, message[:size]...)
-		}
-		message = message[size:]
-	}
-	return out, nil
 }

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
 
+	"github.com/svcgen/svcgen/generator/descriptor"
 	"github.com/svcgen/svcgen/generator/diag"
 )
 
@@ -43,58 +44,39 @@ func (s *Schema) Compiled() []byte {
 			continue
 		}
 		sum := sha256.Sum256(f.Content)
-		file = appendBytes(file[:0], compiledPath, []byte(f.Path))
-		file = appendBytes(file, compiledContent, sum[:])
-		file = appendBytes(file, compiledRaw, f.Raw)
-		out = appendBytes(out, 1, file)
+		file = descriptor.Append(file[:0], compiledPath, []byte(f.Path))
+		file = descriptor.Append(file, compiledContent, sum[:])
+		file = descriptor.Append(file, compiledRaw, f.Raw)
+		out = descriptor.Append(out, 1, file)
 	}
 	return out
-}
-
-func appendBytes(b []byte, field protowire.Number, v []byte) []byte {
-	return protowire.AppendBytes(protowire.AppendTag(b, field, protowire.BytesType), v)
 }
 
 // readCompiled reads what Compiled wrote. Of what cannot be read there is nothing.
 func readCompiled(text []byte) compiled {
 	files := compiled{}
-	ok := eachField(text, func(_ protowire.Number, file []byte) bool {
+	for field, err := range descriptor.Fields(text) {
+		if err != nil {
+			return nil
+		}
 		var path string
-		var f compiledFile
-		ok := eachField(file, func(field protowire.Number, v []byte) bool {
-			switch field {
-			case compiledPath:
-				path = string(v)
-			case compiledContent:
-				f.content = v
-			case compiledRaw:
-				f.raw = v
+		var file compiledFile
+		for f, err := range descriptor.Fields(field.Value) {
+			if err != nil {
+				return nil
 			}
-			return true
-		})
-		files[path] = f
-		return ok
-	})
-	if !ok {
-		return nil
+			switch f.Number {
+			case compiledPath:
+				path = string(f.Value)
+			case compiledContent:
+				file.content = f.Value
+			case compiledRaw:
+				file.raw = f.Value
+			}
+		}
+		files[path] = file
 	}
 	return files
-}
-
-// eachField calls do for the fields of a message that has only bytes, and reports whether it is one and do wanted all.
-func eachField(message []byte, do func(protowire.Number, []byte) bool) bool {
-	for len(message) > 0 {
-		field, kind, n := protowire.ConsumeTag(message)
-		if n < 0 || kind != protowire.BytesType {
-			return false
-		}
-		v, m := protowire.ConsumeBytes(message[n:])
-		if m < 0 || !do(field, v) {
-			return false
-		}
-		message = message[n+m:]
-	}
-	return true
 }
 
 // kept takes f from what was compiled before, if it and all it imports are still what they were.

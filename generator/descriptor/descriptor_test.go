@@ -1,0 +1,58 @@
+package descriptor
+
+import (
+	"bytes"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/descriptorpb"
+)
+
+func TestFieldsAreTheMessage(t *testing.T) {
+	file, err := proto.Marshal(&descriptorpb.FileDescriptorProto{
+		Name: proto.String("a.proto"), Dependency: []string{"b.proto", "c.proto"}, PublicDependency: []int32{1},
+		MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("M")}, {}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var whole, again []byte
+	for f, err := range Fields(file) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole = append(whole, f.Whole...)
+		if f.Value == nil { // public_dependency, a number
+			again = append(again, f.Whole...)
+			continue
+		}
+		again = Append(again, f.Number, f.Value)
+	}
+	if !bytes.Equal(whole, file) || !bytes.Equal(again, file) {
+		t.Errorf("%x\nin its fields    %x\nmade of values   %x", file, whole, again)
+	}
+}
+
+func TestFieldsEndAtAnError(t *testing.T) {
+	for name, message := range map[string][]byte{
+		"no value":         {0x0a},
+		"too short":        {0x0a, 5, 'x'},
+		"number zero":      {0x02, 0},
+		"end of no group":  {0x0c},
+		"endless varint":   bytes.Repeat([]byte{0xff}, 11),
+		"length past 2^63": append([]byte{0x0a}, bytes.Repeat([]byte{0xff}, 10)...),
+	} {
+		t.Run(name, func(t *testing.T) {
+			good := Append(nil, FileName, []byte("good"))
+			var count int
+			var last error
+			for _, err := range Fields(append(good, message...)) {
+				count++
+				last = err
+			}
+			if count != 2 || last == nil {
+				t.Errorf("%d fields, then %v; want one, then an error", count, last)
+			}
+		})
+	}
+}
