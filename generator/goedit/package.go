@@ -259,6 +259,21 @@ func (p *Package) TypePos(name string) (pos diag.Pos, ok bool) {
 	return diag.Pos{}, false
 }
 
+// Borrowed is where the package makes name an alias of a type of another package, and what of. Go lets no method be
+// declared on that.
+func (p *Package) Borrowed(name string) (pos diag.Pos, of string, ok bool) {
+	name = p.same(name)
+	for _, f := range p.files {
+		for _, spec := range f.types(name) {
+			_, elsewhere := ast.Unparen(spec.Type).(*ast.SelectorExpr)
+			if own := typeName(spec.Type); spec.Assign.IsValid() && (elsewhere || own != "" && !p.HasType(own)) {
+				return f.pos(spec.Name.Pos()), string(f.Src[f.offset(spec.Type.Pos()):f.offset(spec.Type.End())]), true
+			}
+		}
+	}
+	return diag.Pos{}, "", false
+}
+
 // HasFunc reports whether the package declares a function of that name.
 func (p *Package) HasFunc(name string) bool { return len(p.Methods("", name)) > 0 }
 

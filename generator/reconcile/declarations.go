@@ -38,6 +38,19 @@ func (d *declarations) find(folder string, decl fileset.Decl) (bool, error) {
 	return d.hasMethod(pkg, decl.Type, decl.Method, map[goedit.Promoted]bool{})
 }
 
+// borrowed is where the type that decl is a method of is another package's, and which: no method can be declared there.
+func (d *declarations) borrowed(folder string, decl fileset.Decl) (pos diag.Pos, of string, ok bool, err error) {
+	if decl.Method == "" {
+		return diag.Pos{}, "", false, nil
+	}
+	pkg, err := d.pkg(key{folder, decl.Package})
+	if err != nil || pkg == nil {
+		return diag.Pos{}, "", false, err
+	}
+	pos, of, ok = pkg.Borrowed(decl.Type)
+	return pos, of, ok, nil
+}
+
 // hasMethod looks into the other packages of the module, too, from which a type may have its methods. What svcgen
 // generates does not count: the Unimplemented server that every service embeds has them all.
 func (d *declarations) hasMethod(pkg *goedit.Package, typ, method string, seen map[goedit.Promoted]bool) (bool, error) {

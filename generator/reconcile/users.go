@@ -63,6 +63,14 @@ func (p *planner) users(f fileset.File) error {
 		p.changes.Kept = append(p.changes.Kept, Kept{Path: f.Path, Why: "the package declares it already", News: true})
 		return nil
 	}
+	pos, of, borrowed, err := p.decls.borrowed(path.Dir(f.Path), f.Decl)
+	if err != nil {
+		return err
+	}
+	if borrowed { // asked again in the next run, so it has no entry
+		p.changes.Notes.Warn(pos, "write the method where that type is", "%s is %s, and Go takes %s nowhere but in the package of that: it is missing now", f.Decl.Type, of, f.Decl.Method)
+		return nil
+	}
 	if f, err = p.written(f); err != nil {
 		return err
 	}
