@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/svcgen/svcgen/generator/diag"
@@ -246,7 +247,11 @@ func unique(edits []goedit.Edit) []goedit.Edit {
 	return out
 }
 
-// park renames methods whose body cannot serve the new streaming kind. They go on compiling as ordinary methods.
+// Before begins the comment by which the new stub of a method points to the file with the old one.
+const Before = "What it was before its streaming changed is in"
+
+// park renames methods whose body cannot serve the new streaming kind. They go on compiling as ordinary methods. Where
+// one of those can serve it again, it has its name back.
 func (e *editor) park() error {
 	for _, decl := range sorted(e.plan.changed) {
 		s := e.plan.changed[decl]
@@ -267,7 +272,13 @@ func (e *editor) park() error {
 			continue
 		}
 		to := e.free(pkg, decl, found[0].Unary())
-		e.parked[decl] = found[0].File.Path
+		again, back := parkedBefore(pkg, decl, s, found)
+		then := "a new one stands in a file of its own"
+		if back {
+			then = again + ", which it was before, has its name again"
+		} else {
+			e.parked[decl] = found[0].File.Path
+		}
 		for i, n := range e.notes {
 			if n.decl == decl {
 				e.notes[i].decl.Method = to
@@ -276,20 +287,54 @@ func (e *editor) park() error {
 		e.edit(found, Decl{decl.Type, to}, func(m goedit.Method) []goedit.Edit {
 			return append(m.Spell(s.aliases, s.stream), m.Rename(to))
 		},
-			fmt.Sprintf("%s is %s now, which this body cannot serve; the method is %s now, and a new one stands in a file of its own", decl, spoken(s.kind), to))
+			fmt.Sprintf("%s is %s now, which this body cannot serve; the method is %s now, and %s", decl, spoken(s.kind), to, then))
+		if !back {
+			continue
+		}
+		if pkg, err = e.pkg(); err != nil {
+			return err
+		}
+		e.edit(pkg.Methods(decl.Type, again), decl, func(m goedit.Method) []goedit.Edit { return []goedit.Edit{m.Rename(decl.Method)} },
+			fmt.Sprintf("%s is %s again, and this is what it was before: it has its name back", decl, spoken(s.kind)))
 	}
 	return nil
 }
 
+// parkedBefore is the name under which a method that got out of the way earlier can serve now. That it did so is said by
+// the stub that took its place: the one it was for, or the one it is itself.
+func parkedBefore(pkg *goedit.Package, decl Decl, s signature, now []goedit.Method) (name string, ok bool) {
+	pointsBack := func(m goedit.Method) bool { return strings.Contains(m.Doc(), Before) }
+	unfit := func(m goedit.Method) bool { return !m.Fits(s.anew()) }
+	for n := 1; ; n++ {
+		name = parkedName(decl.Method, s.kind == ir.Unary, n)
+		before := pkg.Methods(decl.Type, name)
+		if len(before) == 0 {
+			return "", false
+		}
+		if !slices.ContainsFunc(before, unfit) && slices.ContainsFunc(slices.Concat(now, before), pointsBack) {
+			return name, true
+		}
+	}
+}
+
 // free is a name for the method of before that nothing has.
 func (e *editor) free(pkg *goedit.Package, decl Decl, unary bool) string {
-	base := decl.Method + "Stream"
-	if unary {
-		base = decl.Method + "Unary"
+	for n := 1; ; n++ {
+		name := parkedName(decl.Method, unary, n)
+		if !pkg.HasMember(decl.Type, name) && !e.plan.declared[Decl{decl.Type, name}] {
+			return name
+		}
 	}
-	name := base
-	for n := 2; pkg.HasMember(decl.Type, name) || e.plan.declared[Decl{decl.Type, name}]; n++ {
-		name = fmt.Sprintf("%s%d", base, n)
+}
+
+// parkedName is the n-th name that a method may get to be out of the way, from 1.
+func parkedName(method string, unary bool, n int) string {
+	name := method + "Stream"
+	if unary {
+		name = method + "Unary"
+	}
+	if n > 1 {
+		name += strconv.Itoa(n)
 	}
 	return name
 }

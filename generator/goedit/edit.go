@@ -97,6 +97,9 @@ func (m Method) Spell(aliases []Type, t Type) []Edit {
 // Unary reports whether the method answers as one that is not streamed: with a message and an error.
 func (m Method) Unary() bool { return len(flatten(m.decl.Type.Results)) == 2 }
 
+// Doc is the comment above the method, a line break where it has one.
+func (m Method) Doc() string { return m.decl.Doc.Text() }
+
 // Rename returns the edit that gives the method another name.
 func (m Method) Rename(name string) Edit {
 	return Edit{m.File.offset(m.decl.Name.Pos()), m.File.offset(m.decl.Name.End()), name}

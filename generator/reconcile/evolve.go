@@ -354,7 +354,7 @@ func (p *planner) again(f fileset.File) (done bool, err error) {
 	suffix, _ := p.opt.Evolve.Restreamed(declOf(f))
 	old := cmp.Or(p.parked[declOf(f)], f.Path)
 	old = cmp.Or(p.moved[old], old)
-	comment := fmt.Sprintf("//\n// What it was before its streaming changed is in %s, under another name.\nfunc (", path.Base(old))
+	comment := fmt.Sprintf("//\n// %s %s, under another name.\nfunc (", evolve.Before, path.Base(old))
 	f.Content = []byte(strings.Replace(string(f.Content), "func (", comment, 1))
 	return true, p.beside(f, "_"+suffix, "")
 }
