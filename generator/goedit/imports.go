@@ -23,6 +23,14 @@ func (f *File) Import(path string) (pos diag.Pos, ok bool) {
 	return diag.Pos{}, false
 }
 
+// MayImport reports whether f imports a package that may be the one in folder, which is relative to its module's, wherever
+// that is.
+func (f *File) MayImport(folder string) bool {
+	return folder == "." || slices.ContainsFunc(f.ast.Imports, func(spec *ast.ImportSpec) bool {
+		return strings.HasSuffix("/"+importPath(spec), "/"+folder)
+	})
+}
+
 // ReplaceImport returns the edits that make f import to wherever it imports from. The name the file uses
 // stays, so its body goes on compiling.
 func (f *File) ReplaceImport(from, to string) []Edit {

@@ -228,7 +228,8 @@ func (p *planner) unplanned(set *fileset.Set) map[string]bool {
 	return gone
 }
 
-// idle are those of gone that nothing needs: a file stays while one that stays mentions what it declares.
+// idle are those of gone that nothing needs: a file stays while one that stays mentions what it declares. Files of other
+// folders count while one of them imports the package.
 func idle(gone map[string]bool, files map[string][]byte) map[string]bool {
 	if len(gone) == 0 {
 		return nil
@@ -242,8 +243,19 @@ func idle(gone map[string]bool, files map[string][]byte) map[string]bool {
 		}
 		parsed[name] = f
 	}
-	needed := func(name string) bool {
+	imported := func(folder string) bool {
 		for other, f := range parsed {
+			if !idle[other] && path.Dir(other) != folder && f.MayImport(folder) {
+				return true
+			}
+		}
+		return false
+	}
+	needed := func(name string, shared bool) bool {
+		for other, f := range parsed {
+			if !shared && path.Dir(other) != path.Dir(name) {
+				continue
+			}
 			seen := func(d goedit.Declared) bool {
 				return f.Mentions(d.Name) && (token.IsExported(d.Name) || path.Dir(other) == path.Dir(name)) &&
 					(d.Recv == "" || f.Mentions(d.Recv) || f.Mentions("New"+d.Recv))
@@ -256,8 +268,13 @@ func idle(gone map[string]bool, files map[string][]byte) map[string]bool {
 	}
 	for again := true; again; {
 		again = false
+		shared := map[string]bool{}
 		for name := range idle {
-			if needed(name) {
+			folder := path.Dir(name)
+			if _, known := shared[folder]; !known {
+				shared[folder] = imported(folder)
+			}
+			if needed(name, shared[folder]) {
 				delete(idle, name)
 				again = true
 			}
