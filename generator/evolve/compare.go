@@ -52,6 +52,7 @@ type move struct{ from, to string }
 
 type signature struct {
 	want    goedit.Signature
+	name    string  // that the method had
 	kind    ir.Kind // now
 	was     ir.Kind
 	unsure  bool          // the last contract does not know what it was
@@ -114,7 +115,7 @@ func Compare(old *contract.Contract, now contract.Contract, renames []Rename) (P
 			if old != nil {
 				was, known = old.Method(source.Type, source.Method)
 			}
-			is := signature{want: p.signatureOf(s.Type, m), kind: m.Kind, was: m.Kind}
+			is := signature{want: p.signatureOf(s.Type, m), name: source.Method, kind: m.Kind, was: m.Kind}
 			switch {
 			case known && !renamed && handles(now, was) && !was.Same(m):
 				// Another handler has its event now: a body of this name is for that one.

@@ -300,21 +300,37 @@ func (e *editor) park() error {
 	return nil
 }
 
-// parkedBefore is the name under which a method that got out of the way earlier can serve now. That it did so is said by
-// the stub that took its place: the one it was for, or the one it is itself.
+// parkedBefore is the name under which a method that got out of the way earlier can serve now: as it is or, where none
+// does, with other types. That it did so is said by the stub that took its place: the one it was for, or the one it is itself.
 func parkedBefore(pkg *goedit.Package, decl Decl, s signature, now []goedit.Method) (name string, ok bool) {
 	pointsBack := func(m goedit.Method) bool { return strings.Contains(m.Doc(), Before) }
 	unfit := func(m goedit.Method) bool { return !m.Fits(s.anew()) }
-	for n := 1; ; n++ {
-		name = parkedName(decl.Method, s.kind == ir.Unary, n)
-		before := pkg.Methods(decl.Type, name)
-		if len(before) == 0 {
-			return "", false
-		}
-		if !slices.ContainsFunc(before, unfit) && slices.ContainsFunc(slices.Concat(now, before), pointsBack) {
-			return name, true
+	unlike := func(m goedit.Method) bool { return !m.Alike(s.anew()) }
+	names := slices.Concat(parkedNames(pkg, s.name, s.kind == ir.Unary), parkedNames(pkg, decl.Method, s.kind == ir.Unary))
+	for _, cannot := range []func(goedit.Method) bool{unfit, unlike} {
+		for _, name := range names {
+			before := pkg.Methods(decl.Type, name)
+			if len(before) > 0 && !slices.ContainsFunc(before, cannot) && slices.ContainsFunc(slices.Concat(now, before), pointsBack) {
+				return name, true
+			}
 		}
 	}
+	return "", false
+}
+
+// parkedNames are the names in the package that a method may have got to be out of the way.
+func parkedNames(pkg *goedit.Package, method string, unary bool) []string {
+	var names []string
+	for _, f := range pkg.Files() {
+		for _, d := range f.Declares() {
+			n, is := strings.CutPrefix(d.Name, parkedName(method, unary, 1))
+			if _, err := strconv.Atoi(n); is && (n == "" || err == nil) {
+				names = append(names, d.Name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // free is a name for the method of before that nothing has.

@@ -46,6 +46,21 @@ func (m Method) Fits(want Signature) bool {
 	return err == nil && len(edits) == 0
 }
 
+// Alike reports whether the method differs from signature want in its messages at most, and so is streamed the same way.
+func (m Method) Alike(want Signature) bool {
+	if _, err := m.Retype(want); err != nil {
+		return false
+	}
+	for i, expr := range flatten(m.decl.Type.Params) {
+		base, args := instance(expr)
+		t := want.Params[i]
+		if len(args) != len(t.Args) || len(args) > 0 && !m.File.matches(base, Type{Path: t.Path, Name: t.Name}) {
+			return false
+		}
+	}
+	return true
+}
+
 // ErrShape says that a method has another number of parameters or results than wanted, as after a change of
 // its streaming kind: no edit of types can make it fit.
 var ErrShape = errors.New("the number of parameters or results differs")
@@ -148,13 +163,7 @@ func (f *File) matches(expr ast.Expr, t Type) bool {
 	} else if ok {
 		expr = star.X
 	}
-	var args []ast.Expr
-	switch e := expr.(type) {
-	case *ast.IndexExpr:
-		expr, args = e.X, []ast.Expr{e.Index}
-	case *ast.IndexListExpr:
-		expr, args = e.X, e.Indices
-	}
+	expr, args := instance(expr)
 	if len(args) != len(t.Args) {
 		return false
 	}
@@ -171,6 +180,17 @@ func (f *File) matches(expr ast.Expr, t Type) bool {
 		return ok && e.Sel.Name == t.Name && f.pathOf(pkg.Name) == t.Path
 	}
 	return false
+}
+
+// instance is the generic type that expr is an instance of, and its type arguments; expr itself where there are none.
+func instance(expr ast.Expr) (of ast.Expr, args []ast.Expr) {
+	switch e := expr.(type) {
+	case *ast.IndexExpr:
+		return e.X, []ast.Expr{e.Index}
+	case *ast.IndexListExpr:
+		return e.X, e.Indices
+	}
+	return expr, nil
 }
 
 var majorVersion = regexp.MustCompile(`^v[0-9]+$`)

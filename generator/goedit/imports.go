@@ -157,16 +157,11 @@ func (im *imports) fit(expr ast.Expr, t Type) []Edit {
 	if p, ok := expr.(*ast.ParenExpr); ok {
 		return im.fit(p.X, t)
 	}
-	base, args, star := expr, []ast.Expr(nil), false
+	base, star := expr, false
 	if s, ok := base.(*ast.StarExpr); ok {
 		base, star = s.X, true
 	}
-	switch e := base.(type) {
-	case *ast.IndexExpr:
-		base, args = e.X, []ast.Expr{e.Index}
-	case *ast.IndexListExpr:
-		base, args = e.X, e.Indices
-	}
+	base, args := instance(base)
 	if star != t.Star || len(args) != len(t.Args) {
 		return replace(expr, im.spell(t))
 	}
