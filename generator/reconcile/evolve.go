@@ -24,6 +24,7 @@ type evolution struct {
 	fresh  map[string]bool        // stubs nobody edited: the new one takes their place
 	idle   map[string]bool        // stubs nobody edited, of what is no longer in the contract
 	spare  map[string]bool        // stubs nobody edited, of a method that the user's own becomes
+	remade map[string]bool        // stubs nobody edited, made again where a rename has taken or left them
 	parked map[evolve.Decl]string // methods that are free for a new stub, and the file that the old one is in
 }
 
@@ -35,7 +36,7 @@ func (p *planner) evolve(set *fileset.Set) error {
 	if err != nil {
 		return err
 	}
-	p.evolution = evolution{fresh: stale, spare: map[string]bool{}, from: map[string]string{}}
+	p.evolution = evolution{fresh: stale, spare: map[string]bool{}, from: map[string]string{}, remade: map[string]bool{}}
 	gone := p.unplanned(set)
 	if plan.Empty() && len(gone) == 0 {
 		return nil
@@ -116,7 +117,8 @@ func (p *planner) evolve(set *fileset.Set) error {
 	}
 	p.dropIdle(gone, files, overlay)
 	p.decls.overlay = overlay
-	p.changes.Notes = append(p.changes.Notes, result.Notes...)
+	notes := slices.DeleteFunc(result.Notes, func(n diag.Diagnostic) bool { return p.remade[n.Pos.File] })
+	p.changes.Notes = append(p.changes.Notes, notes...)
 	for _, name := range slices.Sorted(maps.Keys(result.Content)) {
 		if err := p.edited(name); err != nil {
 			return err
@@ -125,8 +127,9 @@ func (p *planner) evolve(set *fileset.Set) error {
 	return nil
 }
 
-// restored notes that a stub is made again where it stands, and needs no other.
+// restored notes that a stub is made again where it stands, and needs no other: what was edited in it is not told.
 func (p *planner) restored(f fileset.File) {
+	p.remade[f.Path] = true
 	if !isTest(f.Path) {
 		delete(p.parked, declOf(f))
 	}
