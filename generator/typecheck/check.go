@@ -3,6 +3,7 @@ package typecheck
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"go/ast"
 	"go/token"
 	"go/types"
@@ -10,6 +11,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/svcgen/svcgen/generator/diag"
@@ -96,13 +98,56 @@ func (w *world) check(name string, files []*ast.File, known map[string]*types.Pa
 		}),
 		Error: func(err error) {
 			var e types.Error
-			if errors.As(err, &e) && (!noise.MatchString(e.Msg) || strings.HasSuffix(e.Msg, "("+errGone.Error()+")")) {
+			if errors.As(err, &e) && !noise.MatchString(e.Msg) {
 				found = append(found, w.place(e))
 			}
 		},
 	}
 	pkg, _ := conf.Check(name, w.parsed.fset, files, nil) // its errors were collected
+	if !signatures {
+		for _, f := range files {
+			found = append(found, w.imports(f, known)...)
+		}
+	}
 	return pkg, found
+}
+
+// imports are the faults of imports that go/types leaves out: it tells a package that is gone in one file only, and takes
+// what comes from elsewhere for used.
+func (w *world) imports(f *ast.File, known map[string]*types.Package) []placed {
+	var found []placed
+	tell := func(spec *ast.ImportSpec, format string, args ...any) {
+		found = append(found, w.place(types.Error{Fset: w.parsed.fset, Pos: spec.Pos(), Msg: fmt.Sprintf(format, args...)}))
+	}
+	for _, spec := range f.Imports {
+		importPath, err := strconv.Unquote(spec.Path.Value)
+		if err != nil || importPath == "C" || known[importPath] != nil {
+			continue
+		}
+		name, as := path.Base(importPath), ""
+		if spec.Name != nil {
+			name, as = spec.Name.Name, " as "+spec.Name.Name
+		}
+		switch _, err := w.importer(importPath); {
+		case errors.Is(err, errGone):
+			tell(spec, "could not import %s (%v)", importPath, errGone)
+		case errors.Is(err, errUnknown) && name != "_" && name != "." && !selects(f, name):
+			tell(spec, "%s imported%s and not used", spec.Path.Value, as)
+		}
+	}
+	return found
+}
+
+// selects reports whether name has something selected from it anywhere in the file.
+func selects(f *ast.File, name string) (found bool) {
+	ast.Inspect(f, func(n ast.Node) bool {
+		if sel, ok := n.(*ast.SelectorExpr); ok {
+			id, ok := sel.X.(*ast.Ident)
+			found = found || ok && id.Name == name
+		}
+		return !found
+	})
+	return found
 }
 
 // noise matches what comes of not knowing other modules: whether something is a stream or a context is not known here.

@@ -112,6 +112,12 @@ func TestBroken(t *testing.T) {
 			"a stream has another type", "gen/v1/v1.go", "\tWatch(*R, grpc.ServerStreamingServer[R])", "\tWatch(*R, grpc.ServerStreamingServer[Order])",
 			"gen/app/services.go:9:17 cannot use user.New()\ngen/app/services.go:10:17 cannot use impl.Impl{}",
 		},
+		{
+			"a package goes: every file that imports it is told", "gen/v1/v1.go", module[strings.Index(module, "package v1"):strings.Index(module, "-- gen/still")], "",
+			"gen/app/services.go:4:2 could not import\nimpl/impl.go:4:2 could not import\nuser/outside_test.go:3:2 could not import\n" +
+				"user/user.go:6:2 could not import\nuser/user_test.go:2:8 could not import",
+		},
+		{"an import from elsewhere has lost its use", "user/user.go", "type noisy struct{ grpc.Noise }", "type noisy struct{}", `user/user.go:4:2 "google.golang.org/grpc" imported and`},
 		{"a package nobody else can see", "alone/alone.go", "", "package alone\nvar x int = y", ""},
 	}
 	for _, test := range tests {
@@ -120,7 +126,11 @@ func TestBroken(t *testing.T) {
 			for _, f := range txtar.Parse([]byte(module)).Files {
 				m.Files[f.Name] = f.Data
 			}
-			m.Changed[test.file] = []byte(strings.Replace(string(m.Files[test.file]), test.old, test.now, 1))
+			if now := strings.Replace(string(m.Files[test.file]), test.old, test.now, 1); now == "" {
+				m.Changed[test.file] = nil
+			} else {
+				m.Changed[test.file] = []byte(now)
+			}
 			var got []string
 			for _, d := range m.Broken(func(name string) bool { return name == "gen/app/services.go" || !strings.HasPrefix(name, "gen/") }) {
 				words := strings.Fields(d.Message)
