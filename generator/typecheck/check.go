@@ -113,41 +113,48 @@ func (w *world) check(name string, files []*ast.File, known map[string]*types.Pa
 }
 
 // imports are the faults of imports that go/types leaves out: it tells a package that is gone in one file only, and takes
-// what comes from elsewhere for used.
+// what comes from elsewhere for used. An import whose path does not say what its package is called is not judged.
 func (w *world) imports(f *ast.File, known map[string]*types.Package) []placed {
 	var found []placed
 	tell := func(spec *ast.ImportSpec, format string, args ...any) {
 		found = append(found, w.place(types.Error{Fset: w.parsed.fset, Pos: spec.Pos(), Msg: fmt.Sprintf(format, args...)}))
 	}
+	used := selected(f)
 	for _, spec := range f.Imports {
 		importPath, err := strconv.Unquote(spec.Path.Value)
 		if err != nil || importPath == "C" || known[importPath] != nil {
 			continue
 		}
 		name, as := path.Base(importPath), ""
+		sure := token.IsIdentifier(name) && !majorVersion.MatchString(name)
 		if spec.Name != nil {
-			name, as = spec.Name.Name, " as "+spec.Name.Name
+			name, as, sure = spec.Name.Name, " as "+spec.Name.Name, true
 		}
 		switch _, err := w.importer(importPath); {
 		case errors.Is(err, errGone):
 			tell(spec, "could not import %s (%v)", importPath, errGone)
-		case errors.Is(err, errUnknown) && name != "_" && name != "." && !selects(f, name):
+		case errors.Is(err, errUnknown) && sure && name != "_" && name != "." && !used[name]:
 			tell(spec, "%s imported%s and not used", spec.Path.Value, as)
 		}
 	}
 	return found
 }
 
-// selects reports whether name has something selected from it anywhere in the file.
-func selects(f *ast.File, name string) (found bool) {
+// majorVersion matches the end of a path that says nothing of the package's name.
+var majorVersion = regexp.MustCompile(`^v[0-9]+$`)
+
+// selected are the names from which the file selects something.
+func selected(f *ast.File) map[string]bool {
+	names := map[string]bool{}
 	ast.Inspect(f, func(n ast.Node) bool {
 		if sel, ok := n.(*ast.SelectorExpr); ok {
-			id, ok := sel.X.(*ast.Ident)
-			found = found || ok && id.Name == name
+			if id, ok := sel.X.(*ast.Ident); ok {
+				names[id.Name] = true
+			}
 		}
-		return !found
+		return true
 	})
-	return found
+	return names
 }
 
 // noise matches what comes of not knowing other modules: whether something is a stream or a context is not known here.
