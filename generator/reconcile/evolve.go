@@ -37,7 +37,9 @@ func (p *planner) evolve(set *fileset.Set) error {
 		return err
 	}
 	p.evolution = evolution{fresh: stale, spare: map[string]bool{}, from: map[string]string{}, remade: map[string]bool{}}
-	gone := p.unplanned(set)
+	made := p.unplanned(set)
+	gone := maps.Clone(made)
+	maps.DeleteFunc(gone, func(name string, _ bool) bool { return p.serves(name, p.disk[name].content) })
 	if plan.Empty() && len(gone) == 0 {
 		return nil
 	}
@@ -115,9 +117,9 @@ func (p *planner) evolve(set *fileset.Set) error {
 			p.restored(f)
 		}
 	}
-	p.dropIdle(gone, files, overlay)
+	p.dropIdle(made, files, overlay)
 	p.decls.overlay = overlay
-	notes := slices.DeleteFunc(result.Notes, func(n diag.Diagnostic) bool { return p.remade[n.Pos.File] })
+	notes := slices.DeleteFunc(result.Notes, func(n diag.Diagnostic) bool { return p.remade[n.Pos.File] || p.idle[n.Pos.File] })
 	p.changes.Notes = append(p.changes.Notes, notes...)
 	for _, name := range slices.Sorted(maps.Keys(result.Content)) {
 		if err := p.edited(name); err != nil {
@@ -135,21 +137,26 @@ func (p *planner) restored(f fileset.File) {
 	}
 }
 
-// dropIdle looks once more for what nothing needs, now that the user's code is as it will be.
-func (p *planner) dropIdle(gone map[string]bool, files, overlay map[string][]byte) {
-	left := maps.Clone(gone)
-	maps.DeleteFunc(left, func(name string, _ bool) bool {
-		_, moves := p.moved[name]
-		return moves || p.idle[name] || p.text[name] != nil
-	})
-	if len(left) == 0 || len(p.text) == 0 {
-		return
-	}
+// dropIdle looks once more for what nothing needs of what svcgen made, now that the user's code is as it will be.
+func (p *planner) dropIdle(made map[string]bool, files, overlay map[string][]byte) {
 	will := maps.Clone(files)
 	maps.Copy(will, p.text)
+	left := maps.Clone(made)
+	maps.DeleteFunc(left, func(name string, _ bool) bool {
+		content, stays := will[name]
+		_, moves := p.moved[name]
+		return !stays || moves || p.serves(name, content)
+	})
+	if len(p.text) == 0 {
+		return
+	}
+	if p.idle == nil {
+		p.idle = map[string]bool{}
+	}
 	for name := range idle(left, will) {
 		p.idle[name] = true
 		overlay[name] = nil
+		delete(p.text, name)
 	}
 }
 
@@ -374,8 +381,10 @@ func (p *planner) again(f fileset.File) (done bool, err error) {
 	suffix, _ := p.opt.Evolve.Restreamed(declOf(f))
 	old := cmp.Or(p.parked[declOf(f)], f.Path)
 	old = cmp.Or(p.moved[old], old)
-	comment := fmt.Sprintf("//\n// %s %s, under another name.\nfunc (", evolve.Before, path.Base(old))
-	f.Content = []byte(strings.Replace(string(f.Content), "func (", comment, 1))
+	if !p.idle[old] {
+		comment := fmt.Sprintf("//\n// %s %s, under another name.\nfunc (", evolve.Before, path.Base(old))
+		f.Content = []byte(strings.Replace(string(f.Content), "func (", comment, 1))
+	}
 	return true, p.beside(f, "_"+suffix, "")
 }
 
@@ -452,6 +461,7 @@ func (p *planner) beside(f fileset.File, suffix, note string) error {
 		}
 		f.Path = fmt.Sprintf("%s%d.go", stem, n)
 	}
+	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: []string{Hash(f.Content)}}
 	p.changes.change(Create, f, found{}, note)
 	return nil
 }

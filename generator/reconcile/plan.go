@@ -330,14 +330,24 @@ func (p *planner) gone(name string, entry Entry) error {
 	if err != nil {
 		return err
 	}
-	_, moved := p.moved[name]
+	users := entry.Owner == fileset.User
+	will, edited := p.decls.overlay[name]
+	if !edited {
+		will = disk.content
+	}
 	switch {
-	case moved, !disk.exists:
+	case !disk.exists:
 		return nil
-	case entry.Owner == fileset.User && p.idle[name]:
+	case users && p.idle[name]:
 		p.changes.remove(name, entry.Owner, disk, "a stub nobody edited, of what is gone")
-	case entry.Owner == fileset.User && p.serves(name, disk):
-	case entry.Owner == fileset.User:
+	case users && will == nil: // moved, or removed for another
+	case users && p.serves(name, will):
+		if p.ours(name, disk) {
+			entry.Hashes = []string{Hash(will)}
+		}
+		p.next.Files[name] = entry
+	case users && edited: // and told
+	case users:
 		p.changes.Kept = append(p.changes.Kept, Kept{Path: name, Why: "yours; svcgen has no more use for it", News: true})
 	case p.ours(name, disk):
 		p.changes.remove(name, entry.Owner, disk, "")

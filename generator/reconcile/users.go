@@ -161,9 +161,12 @@ func (p *planner) conflict(f fileset.File, disk, pending found, why string) {
 
 // serves reports whether a file of the user's holds what has a file of another name by now, as when a second service
 // has a method of that name.
-func (p *planner) serves(name string, disk found) bool {
-	file, errs := goedit.ParseFile(name, disk.content)
-	if path.Ext(name) != ".go" || errs != nil {
+func (p *planner) serves(name string, content []byte) bool {
+	if path.Ext(name) != ".go" || path.Dir(name) != p.opt.Evolve.Folder {
+		return false
+	}
+	file, errs := goedit.ParseFile(name, content)
+	if errs != nil {
 		return false
 	}
 	return slices.ContainsFunc(file.Declares(), func(d goedit.Declared) bool {
