@@ -130,8 +130,8 @@ func (l *Lock) parse(key, rest string) bool {
 	return true
 }
 
-// Format prints the lock.
-func (l Lock) Format() []byte {
+// origin is the part of the lock that says what the tree was made from, and by which svcgen.
+func (l Lock) origin() string {
 	var b strings.Builder
 	b.WriteString("# What svcgen last wrote here, and what from. Commit it; svcgen regen keeps it current.\n")
 	fmt.Fprintf(&b, "format %d\nsvcgen %s\n", lockFormat, l.Version)
@@ -139,6 +139,13 @@ func (l Lock) Format() []byte {
 	for _, in := range inputs {
 		fmt.Fprintf(&b, "input %s %s\n", cmp.Or(in.Hash, none), quotePath(in.Path))
 	}
+	return b.String()
+}
+
+// Format prints the lock.
+func (l Lock) Format() []byte {
+	var b strings.Builder
+	b.WriteString(l.origin())
 	for _, path := range slices.Sorted(maps.Keys(l.Files)) {
 		entry := l.Files[path]
 		hash := none

@@ -335,12 +335,14 @@ func (p *planner) gone(name string, entry Entry) error {
 	if !edited {
 		will = disk.content
 	}
+	same := p.old.origin() == p.next.origin()
 	switch {
-	case !disk.exists:
-		return nil
 	case users && p.idle[name]:
 		p.changes.remove(name, entry.Owner, disk, "a stub nobody edited, of what is gone")
-	case users && will == nil: // moved, or removed for another
+	case users && edited && will == nil: // moved, or removed for another
+	case users && same: // what the user does to it leaves the lock as it is
+		p.next.Files[name] = entry
+	case !disk.exists:
 	case users && p.serves(name, will):
 		if p.ours(name, disk) {
 			entry.Hashes = []string{Hash(will)}
