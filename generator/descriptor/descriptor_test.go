@@ -10,8 +10,8 @@ import (
 
 func TestFieldsAreTheMessage(t *testing.T) {
 	file, err := proto.Marshal(&descriptorpb.FileDescriptorProto{
-		Name: proto.String("a.proto"), Dependency: []string{"b.proto", "c.proto"}, PublicDependency: []int32{1},
-		MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("M")}, {}},
+		Name: new("a.proto"), Dependency: []string{"b.proto", "c.proto"}, PublicDependency: []int32{1},
+		MessageType: []*descriptorpb.DescriptorProto{{Name: new("M")}, {}},
 	})
 	if err != nil {
 		t.Fatal(err)
