@@ -177,15 +177,20 @@ func (p *planner) holds(content []byte, f fileset.File) bool {
 	if errs != nil {
 		return false
 	}
-	generic, _, _ := strings.Cut(p.generics[f.Decl.Type], "[")
-	own := goedit.Declared{Recv: cmp.Or(generic, f.Decl.Type), Name: f.Decl.Method}
-	switch {
-	case isTest(f.Path):
+	own := p.declared(declOf(f))
+	if isTest(f.Path) {
 		own = goedit.Declared{Name: "Test" + f.Decl.Type + "_" + f.Decl.Method}
-	case f.Decl.Method == "":
-		own = goedit.Declared{Name: f.Decl.Type}
 	}
 	return slices.Contains(file.Declares(), own)
+}
+
+// declared is how a file of the user's package declares decl.
+func (p *planner) declared(decl evolve.Decl) goedit.Declared {
+	if decl.Method == "" {
+		return goedit.Declared{Name: decl.Type}
+	}
+	generic, _, _ := strings.Cut(p.generics[decl.Type], "[")
+	return goedit.Declared{Recv: cmp.Or(generic, decl.Type), Name: decl.Method}
 }
 
 func declOf(f fileset.File) evolve.Decl { return evolve.Decl{Type: f.Decl.Type, Method: f.Decl.Method} }

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/svcgen/svcgen/generator/diag"
-	"github.com/svcgen/svcgen/generator/evolve"
 	"github.com/svcgen/svcgen/generator/fileset"
 	"github.com/svcgen/svcgen/generator/goedit"
 )
@@ -169,7 +168,11 @@ func (p *planner) serves(name string, content []byte) bool {
 	if errs != nil {
 		return false
 	}
-	return slices.ContainsFunc(file.Declares(), func(d goedit.Declared) bool {
-		return p.opt.Evolve.Places[evolve.Decl{Type: d.Recv, Method: d.Name}] != ""
-	})
+	declares := file.Declares()
+	for decl := range p.opt.Evolve.Places {
+		if slices.Contains(declares, p.declared(decl)) {
+			return true
+		}
+	}
+	return false
 }
