@@ -92,9 +92,9 @@ const (
 	rate    = 400 // calls a second: the proof is in faults, not in how much a machine can take
 	writers = 16
 	keys    = 64
-	before  = 200 // calls that must have succeeded before a fault
-	after   = 200 // and after it
-	wait    = 5 * time.Second
+	before  = 200             // calls that must have succeeded before a fault
+	after   = 200             // and after it
+	wait    = 5 * time.Second // of a caller for its answer
 	// drain is how long the outbox may take to become empty after the load has ended.
 	drain = 30 * time.Second
 	// quiet is how long nothing must have arrived before the rest counts as lost.
