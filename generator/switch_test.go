@@ -63,7 +63,7 @@ func regen(t *testing.T, dir string) {
 			t.Error(err)
 		}
 	}()
-	changes, err := tree.Apply(out.Files, options(out))
+	changes, err := tree.Apply(out.Files, options(out), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
