@@ -3,20 +3,21 @@ package reconcile
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"path"
 	"slices"
 	"strings"
+	"sync"
 )
 
-// GoFiles are the Go files of the module: those the go command would look at.
-func (t *Tree) GoFiles() (map[string][]byte, error) {
-	every := func(string) bool { return true }
-	return t.goFiles(every, every)
+// GoFiles are the Go files of the module, which are those the go command would look at, but for those that skip names.
+func (t *Tree) GoFiles(skip func(name string) bool) (map[string][]byte, error) {
+	return t.goFiles(func(string) bool { return true }, func(name string) bool { return !skip(name) })
 }
 
 // goFiles reads the Go files for which want is true, in the folders for which enter is.
 func (t *Tree) goFiles(enter, want func(name string) bool) (map[string][]byte, error) {
-	files := map[string][]byte{}
+	names := map[string]string{} // none has to be there
 	err := fs.WalkDir(t.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -33,12 +34,32 @@ func (t *Tree) goFiles(enter, want func(name string) bool) (map[string][]byte, e
 		case !isGo(d.Name()) || !want(name):
 			return nil
 		}
-		content, err := t.readGo(name)
-		if errors.Is(err, fs.ErrNotExist) { // a dangling link, such as an editor's lock
-			return nil
+		names[name] = ""
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	files := make(map[string][]byte, len(names))
+	var mu sync.Mutex
+	err = t.eachFolder(names, func(folder *os.Root, dir string, bases []string) error {
+		here := Tree{root: folder}
+		for _, base := range bases {
+			content, err := here.readGo(base)
+			if err != nil { // in the folder, where a link may lead out of it
+				content, err = t.readGo(path.Join(dir, base))
+			}
+			if errors.Is(err, fs.ErrNotExist) { // a dangling link, such as an editor's lock
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			files[path.Join(dir, base)] = content
+			mu.Unlock()
 		}
-		files[name] = content
-		return err
+		return nil
 	})
 	return files, err
 }

@@ -1,0 +1,300 @@
+package typecheck
+
+import (
+	"bytes"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Extends reports whether a generated Go file that changes leaves to other packages all that they can use of it: each
+// declaration is there still and is the same, but that a message may have gained fields, and there may be more of them.
+// golang.org/x/exp/apidiff calls such changes compatible. They break only code that takes whatever names there are, which
+// Takes finds; grown are the types that have more. Extends compares text, and says no where it is not sure: it is there
+// because it takes a hundredth of the time in which the types of a large service are checked.
+func Extends(was, will []byte) (grown []string, ok bool) {
+	if was == nil || will == nil {
+		return nil, false
+	}
+	inWas, inWill := parts(was), parts(will)
+	old, sure := surface(without(inWas, inWill))
+	now, sureToo := surface(without(inWill, inWas))
+	if !sure || !sureToo {
+		return nil, false
+	}
+	for name, what := range old {
+		if now[name] != what {
+			return nil, false
+		}
+	}
+	for name := range now {
+		typ, _, member := strings.Cut(strings.TrimLeft(name, "*"), ".")
+		if _, there := old[name]; member && !there {
+			grown = append(grown, typ)
+		}
+	}
+	return grown, true
+}
+
+// parts cuts a formatted file between its declarations. Of a thousand that are the same in two versions none needs a
+// parser.
+func parts(src []byte) []string {
+	var list []string
+	for part := range strings.SplitSeq(string(src), "\n\n") {
+		if last := len(list) - 1; last >= 0 && (part == "" || strings.ContainsRune("\t })", rune(part[0]))) {
+			list[last] += "\n\n" + part // the line is empty within a declaration
+		} else {
+			list = append(list, part)
+		}
+	}
+	return list
+}
+
+// without are the declarations of parts that others lack, as a file.
+func without(parts, others []string) []byte {
+	there := make(map[string]bool, len(others))
+	for _, part := range others {
+		there[part] = true
+	}
+	return []byte("package p\n" + strings.Join(slices.DeleteFunc(slices.Clone(parts), func(part string) bool { return there[part] }), "\n\n"))
+}
+
+// surface is what other packages can use of declarations, by name, and whether that is all of it. Members of a type are
+// called T.M, or *T.M.
+func surface(src []byte) (map[string]string, bool) {
+	f, err := parser.ParseFile(token.NewFileSet(), "", src, parser.SkipObjectResolution)
+	if err != nil || bytes.Contains(src, []byte("\n//go:")) { // the compiler has to know
+		return nil, false
+	}
+	s := declared{src: src, file: f, names: map[string]string{}, sure: true}
+	for _, decl := range f.Decls {
+		switch decl := decl.(type) {
+		case *ast.FuncDecl:
+			s.function(decl)
+		case *ast.GenDecl:
+			for _, spec := range decl.Specs {
+				s.spec(decl.Tok, spec)
+			}
+		default:
+			s.sure = false
+		}
+	}
+	return s.names, s.sure
+}
+
+// declared collects what is declared.
+type declared struct {
+	src   []byte
+	file  *ast.File
+	names map[string]string
+	sure  bool
+}
+
+// text is what stands at n, whatever the space in it.
+func (d *declared) text(n ast.Node) string {
+	return strings.Join(strings.Fields(string(d.src[n.Pos()-d.file.FileStart:n.End()-d.file.FileStart])), " ")
+}
+
+func (d *declared) function(f *ast.FuncDecl) {
+	name := f.Name.Name
+	if !f.Name.IsExported() {
+		return
+	}
+	if f.Recv != nil {
+		name = d.text(f.Recv.List[0].Type) + "." + name
+	}
+	d.names[name] = d.text(f.Type)
+}
+
+func (d *declared) spec(tok token.Token, spec ast.Spec) {
+	switch spec := spec.(type) {
+	case *ast.ImportSpec:
+		name := path.Base(spec.Path.Value)
+		if spec.Name != nil {
+			name = spec.Name.Name
+		}
+		d.names["import "+name] = spec.Path.Value // the types of all else are spelled with it
+	case *ast.TypeSpec:
+		d.typ(spec)
+	case *ast.ValueSpec:
+		for i, id := range spec.Names {
+			if id.IsExported() {
+				d.names[id.Name] = d.value(tok, spec, i)
+			}
+		}
+	}
+}
+
+// guards are the types of first fields that keep others from writing a struct without the names of its fields, comparing
+// it and converting it, so that it may gain fields: those of messages, and of their builders in the opaque API.
+var guards = []string{"protoimpl.MessageState", "[0]func()"}
+
+func (d *declared) typ(spec *ast.TypeSpec) {
+	name := spec.Name.Name
+	body, ok := spec.Type.(*ast.StructType)
+	if !ok || len(body.Fields.List) == 0 || !slices.Contains(guards, d.text(body.Fields.List[0].Type)) {
+		d.names[name] = d.text(spec)
+		return
+	}
+	d.names[name] = "guarded"
+	for _, field := range body.Fields.List {
+		for _, id := range field.Names {
+			d.names[name+"."+id.Name] = d.text(field.Type)
+		}
+		d.sure = d.sure && len(field.Names) > 0
+	}
+}
+
+// value is what a constant or variable shows of itself: the type of the one, and the number or text of the other too.
+func (d *declared) value(tok token.Token, spec *ast.ValueSpec, i int) string {
+	shown := ""
+	if spec.Type != nil {
+		shown = d.text(spec.Type)
+	}
+	if tok == token.VAR && spec.Type != nil {
+		return shown
+	}
+	if i < len(spec.Values) {
+		switch value := spec.Values[i].(type) {
+		case *ast.BasicLit:
+			return shown + " " + d.text(value)
+		case *ast.CompositeLit:
+			if value.Type != nil {
+				return d.text(value.Type)
+			}
+		}
+	}
+	d.sure = false
+	return ""
+}
+
+// Takes reports whether code takes whatever names module's packages have, so that it may break when the types called
+// grown have more: it imports a package without a name for it, embeds what may be one of these types, or makes a type of
+// its own of one. Code that cannot be read may do so.
+func Takes(module string, grown []string, files map[string][]byte) bool {
+	var mu sync.Mutex
+	var all uses
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for name, src := range files {
+		group.Go(func() error {
+			mode := parser.SkipObjectResolution
+			if !bytes.Contains(src, []byte("struct")) && !bytes.Contains(src, []byte("\ntype ")) {
+				mode |= parser.ImportsOnly
+			}
+			f, err := parser.ParseFile(token.NewFileSet(), name, src, mode)
+			if err != nil {
+				return err
+			}
+			foreign, err := foreignImports(f, module)
+			if err != nil {
+				return err
+			}
+			found := usesIn(f, foreign)
+			mu.Lock()
+			defer mu.Unlock()
+			all.taken, all.aliases = append(all.taken, found.taken...), append(all.aliases, found.aliases...)
+			return nil
+		})
+	}
+	if group.Wait() != nil {
+		return true
+	}
+	names := map[string]bool{}
+	for _, name := range grown {
+		names[name] = true
+	}
+	for more := true; more; {
+		more = false
+		for _, a := range all.aliases {
+			more = more || names[a.of] && !names[a.name]
+			names[a.name] = names[a.name] || names[a.of]
+		}
+	}
+	return slices.ContainsFunc(all.taken, func(name string) bool { return names[name] })
+}
+
+// uses are the names of types, without their packages.
+type uses struct {
+	taken   []string // embedded, or what another type is made of
+	aliases []alias
+}
+
+type alias struct{ name, of string }
+
+// errNameless says that all names of a package of the module are imported.
+var errNameless = errors.New("a package is imported without a name for it")
+
+// foreignImports are the names by which f imports packages that are not module's.
+func foreignImports(f *ast.File, module string) (map[string]bool, error) {
+	foreign := map[string]bool{}
+	for _, spec := range f.Imports {
+		importPath, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			return nil, err
+		}
+		name := path.Base(importPath)
+		if spec.Name != nil {
+			name = spec.Name.Name
+		}
+		ours := importPath == module || strings.HasPrefix(importPath, module+"/")
+		if name == "." && ours {
+			return nil, errNameless
+		}
+		foreign[name] = !ours
+	}
+	return foreign, nil
+}
+
+// usesIn are the types that f uses so that their names matter, but for foreign ones.
+func usesIn(f *ast.File, foreign map[string]bool) (found uses) {
+	ast.Inspect(f, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.TypeSpec:
+			of := typeName(n.Type, foreign)
+			if n.Assign.IsValid() {
+				found.aliases = append(found.aliases, alias{n.Name.Name, of})
+			} else {
+				found.taken = append(found.taken, of)
+			}
+		case *ast.StructType:
+			for _, field := range n.Fields.List {
+				if len(field.Names) == 0 {
+					found.taken = append(found.taken, typeName(field.Type, foreign))
+				}
+			}
+		}
+		return true
+	})
+	return found
+}
+
+// typeName is the name of a type without its package; empty for a foreign type, and for one without a name.
+func typeName(typ ast.Expr, foreign map[string]bool) string {
+	switch typ := typ.(type) {
+	case *ast.Ident:
+		return typ.Name
+	case *ast.StarExpr:
+		return typeName(typ.X, foreign)
+	case *ast.ParenExpr:
+		return typeName(typ.X, foreign)
+	case *ast.IndexExpr:
+		return typeName(typ.X, foreign)
+	case *ast.IndexListExpr:
+		return typeName(typ.X, foreign)
+	case *ast.SelectorExpr:
+		if pkg, ok := typ.X.(*ast.Ident); ok && !foreign[pkg.Name] {
+			return typ.Sel.Name
+		}
+	}
+	return ""
+}
