@@ -18,11 +18,15 @@ const maxIdentifier = 200
 // message ShopServer and the server of a service Shop; protoc-gen-go emits both and leaves it to the compiler.
 func (r *resolver) clashes() {
 	scopes := make(map[string]map[string]goName) // by import path
+	files := make(map[string]int)                // so many of each
 	for _, f := range r.schema.Files {
-		if f.Known != nil {
+		files[r.packages[f.Path].ImportPath]++
+	}
+	for _, f := range r.schema.Files {
+		pkg := r.packages[f.Path]
+		if f.Known != nil || f.Kept && files[pkg.ImportPath] == 1 && !forwards(f) {
 			continue
 		}
-		pkg := r.packages[f.Path]
 		if scopes[pkg.ImportPath] == nil {
 			scopes[pkg.ImportPath] = make(map[string]goName)
 		}
@@ -46,6 +50,16 @@ func (r *resolver) clashes() {
 			r.methodClashes(f.Desc.Services().Get(i))
 		}
 	}
+}
+
+// forwards reports whether a file's Go code has names of other files.
+func forwards(f *schema.File) bool {
+	for i := range f.Desc.Imports().Len() {
+		if f.Desc.Imports().Get(i).IsPublic {
+			return true
+		}
+	}
+	return false
 }
 
 // goName is a name that a file declares in its Go package. What it stands for is worked out only if it is

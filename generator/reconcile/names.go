@@ -7,7 +7,11 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"runtime"
 	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/svcgen/svcgen/generator/fileset"
 	"github.com/svcgen/svcgen/generator/goedit"
@@ -73,21 +77,31 @@ func (p *planner) names() error {
 		return err
 	}
 	p.taken, p.generics = map[string]bool{}, map[string]string{}
+	var mu sync.Mutex
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
 	for _, entry := range entries {
 		name := path.Join(folder, entry.Name())
 		if entry.IsDir() || !isGo(entry.Name()) || p.ours(name, p.disk[name]) {
 			continue
 		}
-		content, err := p.tree.readGo(name)
-		if err != nil {
-			continue
-		}
-		if file, errs := goedit.ParseFile(name, content); errs == nil && file.Package() == p.opt.Evolve.Package {
+		group.Go(func() error {
+			content, err := p.tree.readGo(name)
+			if err != nil {
+				return nil //nolint:nilerr // see above
+			}
+			file, errs := goedit.ParseFile(name, content)
+			if errs != nil || file.Package() != p.opt.Evolve.Package {
+				return nil
+			}
+			mu.Lock()
+			defer mu.Unlock()
 			file.TopLevel(p.taken)
 			file.Generics(p.generics)
-		}
+			return nil
+		})
 	}
-	return nil
+	return group.Wait()
 }
 
 // imports reports whether a file that svcgen made imports something under one of the names.
