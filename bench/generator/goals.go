@@ -45,6 +45,8 @@ var besides = []goal{
 	ratio("nothing to do 1x100 / gqlgen again", 0, "1x100", noop, "gqlgen generate again"),
 	ratio("nothing to do 10x100 / buf generate again", 0, "10x100", noop, "buf generate again"),
 	ratio("nothing to do 2x100 / gqlgen again", 0, "2x100", noop, "gqlgen generate again"),
+	ratio("one field added 10x100, all code edited / new", 0, "10x100", oneFieldEdited, "svcgen new"),
+	ratio("one field removed 10x100 / new", 0, "10x100", oneFieldGone, "svcgen new"),
 	ratio("one field 10x100 / buf generate again", 0, "10x100", oneField, "buf generate again"),
 	ratio("one field 10x100 / goctl again, the one file", 0, "10x100", oneField, goctlAgain),
 	ratio("one field 2x100 / gqlgen, one file changed", 0, "2x100", oneField, "gqlgen generate, one file changed"),
@@ -52,10 +54,12 @@ var besides = []goal{
 
 // Names of jobs.
 const (
-	noop       = "svcgen regen, nothing to do"
-	oneComment = "svcgen regen, one comment changed"
-	oneField   = "svcgen regen, one field changed"
-	goctlAgain = "goctl rpc protoc again, one file"
+	noop           = "svcgen regen, nothing to do"
+	oneComment     = "svcgen regen, one comment changed"
+	oneField       = "svcgen regen, one field added"
+	oneFieldEdited = "svcgen regen, one field added, all code edited"
+	oneFieldGone   = "svcgen regen, one field removed"
+	goctlAgain     = "goctl rpc protoc again, one file"
 )
 
 // ratio compares two jobs by wall time, and by cpu time, which tells more where other work keeps the machine busy.

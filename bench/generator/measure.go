@@ -67,17 +67,21 @@ func (b *bench) one(ctx context.Context, s size, order *rand.Rand) error {
 	if err := os.MkdirAll(scratch, 0o755); err != nil {
 		return err
 	}
-	trees := []string{"kept"}
+	trees := []change{{name: "kept"}}
 	if s.changes() {
-		trees = append(trees, oneComment, oneField)
+		trees = append(trees, changes...)
 	}
-	for _, dir := range trees { // where it fails, the jobs that need them fail too, and say so
-		argv := []string{b.tools.svcgen, "new", "svcgen.yaml", "--out", folder(scratch, dir)}
-		if _, err := (job{name: "svcgen new", argv: argv, dir: protos}).run(ctx); err != nil {
+	for _, c := range trees { // where it fails, the jobs that need them fail too, and say so
+		argv := []string{b.tools.svcgen, "new", "svcgen.yaml", "--out", folder(scratch, c.name)}
+		_, err := (job{name: "svcgen new", argv: argv, dir: protos}).run(ctx)
+		if err == nil {
+			err = c.write(folder(scratch, c.name))
+		}
+		if err != nil {
 			_, _ = fmt.Fprintf(b.progress, "%s: %v\n", s, err)
 			continue
 		}
-		t, err := weigh(folder(scratch, dir))
+		t, err := weigh(folder(scratch, c.name))
 		if err != nil {
 			return err
 		}

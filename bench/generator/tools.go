@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -65,10 +66,12 @@ func (t tools) jobs(s size, protos, scratch string) []job {
 		{name: noop, argv: []string{t.svcgen, "regen"}, dir: in("kept"), wants: "nothing to do"},
 	}
 	if s.changes() {
-		for name, edit := range map[string]edit{oneComment: editComment, oneField: editField} {
-			jobs = append(jobs, job{name: name, argv: []string{t.svcgen, "regen"}, dir: in(name), before: s.alternate(in(name), edit)})
+		for _, c := range changes {
+			tree := in(c.name)
+			jobs = append(jobs, job{name: c.name, argv: []string{t.svcgen, "regen"}, dir: tree, before: func() error {
+				return errors.Join(s.change(tree, c.from), t.regen(tree), s.change(tree, c.to))
+			}})
 		}
-		slices.SortFunc(jobs, func(a, b job) int { return strings.Compare(a.name, b.name) })
 	}
 	return slices.Concat(jobs, t.bufJobs(s, protos, in), t.protocJobs(s, protos, in), t.goctlJobs(s, protos, in), t.gqlgenJobs(s, in))
 }
@@ -157,15 +160,54 @@ const (
 	editField
 )
 
-// alternate changes the first proto of a tree, and back with the next run.
-func (s size) alternate(tree string, e edit) func() error {
-	now := editNothing
-	return func() error {
-		if now = e - now; now != editNothing {
-			now = e
-		}
-		return create(filepath.Join(tree, filepath.FromSlash(protoPath(0))), func(w io.Writer) { s.writeProto(w, 0, now) })
+// change is a regen that is measured: of a tree of its own, from one version of its first proto to another.
+type change struct {
+	name     string
+	from, to edit
+	edited   bool // somebody has written in each file that is the user's
+}
+
+var changes = []change{
+	{name: oneComment, from: editNothing, to: editComment},
+	{name: oneField, from: editNothing, to: editField},
+	{name: oneFieldEdited, from: editNothing, to: editField, edited: true},
+	{name: oneFieldGone, from: editField, to: editNothing},
+}
+
+// write leaves a line in each Go file of a tree's user.
+func (c change) write(tree string) error {
+	files, err := filepath.Glob(filepath.Join(tree, "internal", "bench", "*.go"))
+	if err != nil || !c.edited {
+		return err
 	}
+	if len(files) == 0 {
+		return fmt.Errorf("%s has no code of the user's", tree)
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(name, append(text, "\n// Edited.\n"...), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// change makes the first proto of a tree the one with e.
+func (s size) change(tree string, e edit) error {
+	return create(filepath.Join(tree, filepath.FromSlash(protoPath(0))), func(w io.Writer) { s.writeProto(w, 0, e) })
+}
+
+// regen brings a tree up to date.
+func (t tools) regen(tree string) error {
+	cmd := exec.Command(t.svcgen, "regen")
+	cmd.Dir = tree
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
 }
 
 // aside moves what is at dir out of the way. It is removed at the end: on some file systems, making files soon after
