@@ -97,6 +97,20 @@ func (p *Proxy) Dropped() int64 {
 	return p.dropped
 }
 
+// Holed is the number of connections that have lost bytes and are still open, so that a test can wait until a fault has
+// bitten.
+func (p *Proxy) Holed() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for l := range p.links {
+		if l.holed {
+			n++
+		}
+	}
+	return n
+}
+
 // Close resets all connections and returns when every goroutine has ended.
 func (p *Proxy) Close() error {
 	p.mu.Lock()

@@ -174,6 +174,9 @@ func TestHalfOpen(t *testing.T) {
 	if len(got) > 0 {
 		t.Error("a byte reached a target that has vanished")
 	}
+	if n := p.Holed(); n != 2 {
+		t.Errorf("%d connections have lost something, want both", n)
+	}
 	p.Heal()
 	mustBreak(t, c)
 	mustBreak(t, fresh)

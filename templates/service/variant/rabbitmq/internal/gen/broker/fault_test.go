@@ -82,6 +82,12 @@ func testHalfOpen(t *testing.T, server *rig.RabbitMQServer) {
 		// Even calls break the wire, odd ones mend it.
 		if broken++; broken%2 == 1 {
 			server.Proxy().HalfOpen()
+			eventually(t, "the wire is broken", func() error {
+				if server.Proxy().Holed() == 0 {
+					return errors.New("nothing was lost yet: the broker or the disk takes its time")
+				}
+				return nil
+			})
 		} else {
 			server.Proxy().Heal()
 		}
