@@ -57,11 +57,7 @@ func (t *Tree) Plan(set *fileset.Set, opt Options) (*Changes, error) {
 var errMisremembered = errors.New("not what it was remembered as")
 
 func (t *Tree) plan(set *fileset.Set, opt Options) (*Changes, error) {
-	var old Lock
-	text, err := t.root.ReadFile(LockName)
-	if err == nil {
-		old, err = ParseLock(text)
-	}
+	old, lockSum, err := t.readLock()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -73,7 +69,7 @@ func (t *Tree) plan(set *fileset.Set, opt Options) (*Changes, error) {
 		next:    Lock{Version: opt.Version, Inputs: opt.Inputs, Files: map[string]Entry{}},
 		bases:   map[string][]byte{},
 		decls:   declarations{tree: t, module: module(set)},
-		changes: Changes{lock: sum(text), made: map[string]bool{}},
+		changes: Changes{lock: lockSum, made: map[string]bool{}},
 	}
 	if err := p.folder(); err != nil {
 		return nil, err
