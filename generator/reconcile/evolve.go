@@ -342,7 +342,7 @@ func idle(gone map[string]bool, files map[string][]byte) map[string]bool {
 func (p *planner) userCode(set *fileset.Set, all bool) (map[string][]byte, error) {
 	folder := p.opt.Evolve.Folder
 	return p.tree.goFiles(func(dir string) bool {
-		return strings.HasPrefix(folder+"/", dir+"/") || (all || p.opt.Evolve.Everywhere()) && path.Base(dir) != "gen"
+		return strings.HasPrefix(folder+"/", dir+"/") || (all || p.opt.Evolve.Everywhere()) && !Generated(dir)
 	}, func(name string) bool {
 		planned, ok := set.Get(name)
 		return !ok || planned.Owner == fileset.User
