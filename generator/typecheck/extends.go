@@ -39,6 +39,7 @@ func Extends(was, will []byte) (grown []string, ok bool) {
 	for name := range now {
 		typ, _, member := strings.Cut(strings.TrimLeft(name, "*"), ".")
 		if _, there := old[name]; member && !there {
+			typ, _, _ = strings.Cut(typ, "[") // a generic one
 			grown = append(grown, typ)
 		}
 	}

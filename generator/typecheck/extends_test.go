@@ -67,6 +67,8 @@ type Order_Text struct {
 
 func (*Order_Text) isOrder_Kind() {}
 
+type Stream[Req, Res any] struct{ Requests []*Req }
+
 const file_rawDesc = "" +
 	"\n" +
 	"order"
@@ -93,6 +95,7 @@ func TestExtends(t *testing.T) {
 		"a message's field":               {"Amount int64\n", "Amount int64\n\tNote   *string\n", "Order"},
 		"a field before":                  {"\tId     string", "\tNote   string\n\tId     string", "Order"},
 		"a getter":                        {"type isOrder_Kind", "func (x *Order) GetNote() string {\n\treturn \"\"\n}\n\ntype isOrder_Kind", "Order"},
+		"a generic type's method":         {"type Stream", "func (s *Stream[Req, Res]) Send(*Res) error { return nil }\n\ntype Stream", "Stream"},
 		"a comment":                       {"// Order is one.", "// Order is\n// two.", ""},
 		"a body":                          {"return x.Id", "return \"\"", ""},
 		"the descriptor":                  {`"order"`, `"another"`, ""},
