@@ -6,10 +6,8 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"path"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -60,20 +58,22 @@ func parts(src []byte) []string {
 	return list
 }
 
-// without are the declarations of parts that others lack, as a file.
+// without are the declarations of parts that others lack, as a file. Where the package clause is one of them, the file
+// has two and does not parse: there is no saying what has changed with it.
 func without(parts, others []string) []byte {
 	there := make(map[string]bool, len(others))
 	for _, part := range others {
 		there[part] = true
 	}
-	return []byte("package p\n" + strings.Join(slices.DeleteFunc(slices.Clone(parts), func(part string) bool { return there[part] }), "\n\n"))
+	rest := slices.DeleteFunc(slices.Clone(parts), func(part string) bool { return there[part] })
+	return []byte("package p\n" + strings.Join(rest, "\n\n"))
 }
 
 // surface is what other packages can use of declarations, by name, and whether that is all of it. Members of a type are
 // called T.M, or *T.M.
 func surface(src []byte) (map[string]string, bool) {
 	f, err := parser.ParseFile(token.NewFileSet(), "", src, parser.SkipObjectResolution)
-	if err != nil || bytes.Contains(src, []byte("\n//go:")) { // the compiler has to know
+	if err != nil || bytes.Contains(src, []byte("\n//go:")) { // what that says is for the compiler to know
 		return nil, false
 	}
 	s := declared{src: src, file: f, names: map[string]string{}, sure: true}
@@ -119,11 +119,8 @@ func (d *declared) function(f *ast.FuncDecl) {
 func (d *declared) spec(tok token.Token, spec ast.Spec) {
 	switch spec := spec.(type) {
 	case *ast.ImportSpec:
-		name := path.Base(spec.Path.Value)
-		if spec.Name != nil {
-			name = spec.Name.Name
-		}
-		d.names["import "+name] = spec.Path.Value // the types of all else are spelled with it
+		importPath, name := imported(spec)
+		d.names["import "+name] = importPath // what is declared is spelled with the name
 	case *ast.TypeSpec:
 		d.typ(spec)
 	case *ast.ValueSpec:
@@ -155,7 +152,7 @@ func (d *declared) typ(spec *ast.TypeSpec) {
 	}
 }
 
-// value is what a constant or variable shows of itself: the type of the one, and the number or text of the other too.
+// value is what other packages see of a constant or a variable: its type, and of a constant the number or the text too.
 func (d *declared) value(tok token.Token, spec *ast.ValueSpec, i int) string {
 	shown := ""
 	if spec.Type != nil {
@@ -182,6 +179,35 @@ func (d *declared) value(tok token.Token, spec *ast.ValueSpec, i int) string {
 // grown have more: it imports a package without a name for it, embeds what may be one of these types, or makes a type of
 // its own of one. Code that cannot be read may do so.
 func Takes(module string, grown []string, files map[string][]byte) bool {
+	all, err := readUses(module, files)
+	if err != nil {
+		return true
+	}
+	names := map[string]bool{}
+	for _, name := range grown {
+		names[name] = true
+	}
+	for more := true; more; { // what an alias is of may be an alias that comes later
+		more = false
+		for _, a := range all.aliases {
+			if names[a.of] && !names[a.name] {
+				names[a.name], more = true, true
+			}
+		}
+	}
+	return slices.ContainsFunc(all.taken, func(name string) bool { return names[name] })
+}
+
+// uses are the names of types, without their packages.
+type uses struct {
+	taken   []string // embedded, or what another type is made of
+	aliases []alias
+}
+
+type alias struct{ name, of string }
+
+// readUses parses several files at the same time.
+func readUses(module string, files map[string][]byte) (uses, error) {
 	var mu sync.Mutex
 	var all uses
 	var group errgroup.Group
@@ -190,7 +216,7 @@ func Takes(module string, grown []string, files map[string][]byte) bool {
 		group.Go(func() error {
 			mode := parser.SkipObjectResolution
 			if !bytes.Contains(src, []byte("struct")) && !bytes.Contains(src, []byte("\ntype ")) {
-				mode |= parser.ImportsOnly
+				mode |= parser.ImportsOnly // it embeds nothing; what a function makes of a type has no methods of its own
 			}
 			f, err := parser.ParseFile(token.NewFileSet(), name, src, mode)
 			if err != nil {
@@ -207,30 +233,9 @@ func Takes(module string, grown []string, files map[string][]byte) bool {
 			return nil
 		})
 	}
-	if group.Wait() != nil {
-		return true
-	}
-	names := map[string]bool{}
-	for _, name := range grown {
-		names[name] = true
-	}
-	for more := true; more; {
-		more = false
-		for _, a := range all.aliases {
-			more = more || names[a.of] && !names[a.name]
-			names[a.name] = names[a.name] || names[a.of]
-		}
-	}
-	return slices.ContainsFunc(all.taken, func(name string) bool { return names[name] })
+	err := group.Wait()
+	return all, err
 }
-
-// uses are the names of types, without their packages.
-type uses struct {
-	taken   []string // embedded, or what another type is made of
-	aliases []alias
-}
-
-type alias struct{ name, of string }
 
 // errNameless says that all names of a package of the module are imported.
 var errNameless = errors.New("a package is imported without a name for it")
@@ -239,15 +244,8 @@ var errNameless = errors.New("a package is imported without a name for it")
 func foreignImports(f *ast.File, module string) (map[string]bool, error) {
 	foreign := map[string]bool{}
 	for _, spec := range f.Imports {
-		importPath, err := strconv.Unquote(spec.Path.Value)
-		if err != nil {
-			return nil, err
-		}
-		name := path.Base(importPath)
-		if spec.Name != nil {
-			name = spec.Name.Name
-		}
-		ours := importPath == module || strings.HasPrefix(importPath, module+"/")
+		importPath, name := imported(spec)
+		_, ours := folderOf(module, importPath)
 		if name == "." && ours {
 			return nil, errNameless
 		}
