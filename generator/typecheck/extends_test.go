@@ -67,6 +67,12 @@ type Order_Text struct {
 
 func (*Order_Text) isOrder_Kind() {}
 
+type Order_builder struct {
+	_ [0]func() // Prevents comparability and use of unkeyed literals for builders.
+
+	Id *string
+}
+
 type Stream[Req, Res any] struct{ Requests []*Req }
 
 const file_rawDesc = "" +
@@ -94,6 +100,7 @@ func TestExtends(t *testing.T) {
 		"nothing":                         {"", "", ""},
 		"a message's field":               {"Amount int64\n", "Amount int64\n\tNote   *string\n", "Order"},
 		"a field before":                  {"\tId     string", "\tNote   string\n\tId     string", "Order"},
+		"a builder's field":               {"Id *string", "Id *string\n\tNote *string", "Order_builder"},
 		"a getter":                        {"type isOrder_Kind", "func (x *Order) GetNote() {}\n\ntype isOrder_Kind", "Order"},
 		"a generic type's method":         {"type Stream", "func (s *Stream[Req, Res]) Send() {}\n\ntype Stream", "Stream"},
 		"a comment":                       {"// Order is one.", "// Order is\n// two.", ""},
@@ -122,7 +129,8 @@ func TestExtends(t *testing.T) {
 		"a constraint":                    {"package ordersv1", "//go:build linux\n\npackage ordersv1", "no"},
 		"a variable's type":               {"File_order_proto protoreflect.FileDescriptor", "File_order_proto protoreflect.Descriptor", "no"},
 		"a variable's type that it has from its value": {"map[int32]string{", "map[int64]string{", "no"},
-		"no Go": {"func init() {", "func init( {", "no"},
+		"a directive": {"func init()", "//go:linkname init elsewhere\nfunc init()", "no"},
+		"no Go":       {"func init() {", "func init( {", "no"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := strings.Replace(generated, tt.old, tt.now, 1)
@@ -161,6 +169,8 @@ func TestTakes(t *testing.T) {
 		"an alias":                     {head + "type A = v1.Order", false},
 		"an embedded one":              {head + "type s struct{ v1.Order }", true},
 		"an embedded pointer":          {head + "type s struct {\n\t*v1.Order\n}", true},
+		"an embedded generic one":      {head + "type s struct{ v1.Order[int] }", true},
+		"one of two type arguments":    {head + "type s struct{ *v1.Order[int, string] }", true},
 		"within a function":            {head + "func f() { _ = struct{ *v1.Order }{} }", true},
 		"an embedded alias":            {head + "type s struct{ B }\n\ntype B = A\n\ntype A = v1.Order", true},
 		"a type made of one":           {head + "type mine v1.Order", true},
