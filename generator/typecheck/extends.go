@@ -105,15 +105,14 @@ func (d *declared) text(n ast.Node) string {
 	return strings.Join(strings.Fields(string(d.src[n.Pos()-d.file.FileStart:n.End()-d.file.FileStart])), " ")
 }
 
+// function notes the unexported methods, too: by them a type is one of those that a oneof takes.
 func (d *declared) function(f *ast.FuncDecl) {
-	name := f.Name.Name
-	if !f.Name.IsExported() {
-		return
+	switch name := f.Name.Name; {
+	case f.Recv != nil:
+		d.names[d.text(f.Recv.List[0].Type)+"."+name] = d.text(f.Type)
+	case f.Name.IsExported():
+		d.names[name] = d.text(f.Type)
 	}
-	if f.Recv != nil {
-		name = d.text(f.Recv.List[0].Type) + "." + name
-	}
-	d.names[name] = d.text(f.Type)
 }
 
 func (d *declared) spec(tok token.Token, spec ast.Spec) {

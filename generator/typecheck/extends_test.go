@@ -122,6 +122,7 @@ func TestExtends(t *testing.T) {
 		"a method has another receiver":   {"func (x State) String", "func (x *State) String", "no"},
 		"an interface's method":           {"\tPlace(*Order) error", "\tPlace(*Order) error\n\tCancel(*Order) error", "no"},
 		"an unexported method of one":     {"\tisOrder_Kind()\n", "\tisOrder_Kind()\n\tmore()\n", "no"},
+		"a field of another oneof":        {"(*Order_Text) isOrder_Kind", "(*Order_Text) isOrder_Other", "no"},
 		"a struct that anybody may write": {"\tText string\n", "\tText string\n\tMore string\n", "no"},
 		"a message embeds":                {"Amount int64\n", "Amount int64\n\tState\n", "no"},
 		"another package under its name":  {"google.golang.org/protobuf/reflect/protoreflect", "other.test/protoreflect", "no"},
