@@ -49,7 +49,7 @@ func Extends(was, will []byte) (grown []string, ok bool) {
 func parts(src []byte) []string {
 	var list []string
 	for part := range strings.SplitSeq(string(src), "\n\n") {
-		if last := len(list) - 1; last >= 0 && (part == "" || strings.ContainsRune("\t })", rune(part[0]))) {
+		if last := len(list) - 1; last >= 0 && strings.HasPrefix(part, "\t") {
 			list[last] += "\n\n" + part // the line is empty within a declaration
 		} else {
 			list = append(list, part)
@@ -85,8 +85,6 @@ func surface(src []byte) (map[string]string, bool) {
 			for _, spec := range decl.Specs {
 				s.spec(decl.Tok, spec)
 			}
-		default:
-			s.sure = false
 		}
 	}
 	return s.names, s.sure

@@ -110,6 +110,7 @@ func TestExtends(t *testing.T) {
 		"a value":                         {"State_PAID State = 1", "State_PAID State = 1\n\tState_SENT State = 2", ""},
 		"the map of values":               {`0: "NEW",`, "0: \"NEW\",\n\t\t1: \"PAID\",", ""},
 		"an import":                       {"import (\n", "import (\n\tfmt \"fmt\"\n", ""},
+		"a variable":                      {"var File_order", "var More int\n\nvar File_order", ""},
 		"what only the package can see":   {"func init() { file_init() }", "func init() { other() }", ""},
 		"a constant's text":               {`"/orders.v1.Orders/Place"`, `"/orders.v1.Orders/Put"`, "no"},
 		"a value's number":                {"State_PAID State = 1", "State_PAID State = 2", "no"},
