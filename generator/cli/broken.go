@@ -67,7 +67,7 @@ func brokenLines(tree *reconcile.Tree, module string, changes *reconcile.Changes
 	}
 	if extends {
 		theirs, err := tree.GoFiles(changes.Made)
-		if err != nil || !typecheck.Takes(module, grown, theirs) {
+		if err != nil || !typecheck.MayBreak(module, grown, theirs) {
 			return nil, err
 		}
 	}

@@ -14,10 +14,10 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Extends reports whether a generated Go file that changes leaves to other packages all that they can use of it: each
-// declaration is there still and is the same, but that a message may have gained fields, and there may be more of them.
-// golang.org/x/exp/apidiff calls such changes compatible. They break only code that takes whatever names there are, which
-// Takes finds; grown are the types that have more. Extends compares text, and says no where it is not sure: it is there
+// Extends reports whether a change of a generated Go file leaves other packages all that they can use of it: each
+// declaration is still there and the same, except that a message may have more fields, and there may be more declarations.
+// golang.org/x/exp/apidiff calls such a change compatible. It breaks only code that takes whatever names there are, which
+// MayBreak finds; grown are the types that have more. Extends compares text, and says no where it is not sure: it is there
 // because it takes a hundredth of the time in which the types of a large service are checked.
 func Extends(was, will []byte) (grown []string, ok bool) {
 	if was == nil || will == nil {
@@ -172,10 +172,10 @@ func (d *declared) value(tok token.Token, spec *ast.ValueSpec, i int) string {
 	return ""
 }
 
-// Takes reports whether code takes whatever names module's packages have, so that it may break when the types called
-// grown have more: it imports a package without a name for it, embeds what may be one of these types, or makes a type of
-// its own of one. Code that cannot be read may do so.
-func Takes(module string, grown []string, files map[string][]byte) bool {
+// MayBreak reports whether code may break when the types called grown have more fields or methods, and the packages of
+// module more declarations, since it takes whatever names there are: it imports one of the packages without a name for it,
+// embeds what may be one of the types, or makes a type of its own of one. Code that cannot be read may do so.
+func MayBreak(module string, grown []string, files map[string][]byte) bool {
 	all, err := readUses(module, files)
 	if err != nil {
 		return true
@@ -192,12 +192,12 @@ func Takes(module string, grown []string, files map[string][]byte) bool {
 			}
 		}
 	}
-	return slices.ContainsFunc(all.taken, func(name string) bool { return names[name] })
+	return slices.ContainsFunc(all.bases, func(name string) bool { return names[name] })
 }
 
 // uses are the names of types, without their packages.
 type uses struct {
-	taken   []string // embedded, or what another type is made of
+	bases   []string // of other types, which embed them or are made of them
 	aliases []alias
 }
 
@@ -226,7 +226,7 @@ func readUses(module string, files map[string][]byte) (uses, error) {
 			found := usesIn(f, foreign)
 			mu.Lock()
 			defer mu.Unlock()
-			all.taken, all.aliases = append(all.taken, found.taken...), append(all.aliases, found.aliases...)
+			all.bases, all.aliases = append(all.bases, found.bases...), append(all.aliases, found.aliases...)
 			return nil
 		})
 	}
@@ -260,12 +260,12 @@ func usesIn(f *ast.File, foreign map[string]bool) (found uses) {
 			if n.Assign.IsValid() {
 				found.aliases = append(found.aliases, alias{n.Name.Name, of})
 			} else {
-				found.taken = append(found.taken, of)
+				found.bases = append(found.bases, of)
 			}
 		case *ast.StructType:
 			for _, field := range n.Fields.List {
 				if len(field.Names) == 0 {
-					found.taken = append(found.taken, typeName(field.Type, foreign))
+					found.bases = append(found.bases, typeName(field.Type, foreign))
 				}
 			}
 		}

@@ -158,7 +158,7 @@ func TestExtends(t *testing.T) {
 	}
 }
 
-func TestTakes(t *testing.T) {
+func TestMayBreak(t *testing.T) {
 	const head = "package user\n\nimport (\n\t\"m.test/gen/v1\"\n\tother \"elsewhere.test/v1\"\n)\n\n"
 	for name, tt := range map[string]struct {
 		src  string
@@ -182,12 +182,12 @@ func TestTakes(t *testing.T) {
 		"no Go":                        {"package user\n\nimport (", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := Takes("m.test", []string{"Order"}, map[string][]byte{"user/a.go": []byte(tt.src)}); got != tt.want {
+			if got := MayBreak("m.test", []string{"Order"}, map[string][]byte{"user/a.go": []byte(tt.src)}); got != tt.want {
 				t.Errorf("got %t, want %t", got, tt.want)
 			}
 		})
 	}
-	if !Takes("m.test", []string{"Order"}, map[string][]byte{
+	if !MayBreak("m.test", []string{"Order"}, map[string][]byte{
 		"a/a.go": []byte("package a\n\nimport \"m.test/gen/v1\"\n\ntype A = v1.Order\n"),
 		"b/b.go": []byte("package b\n\nimport \"m.test/a\"\n\ntype s struct{ a.A }\n"),
 	}) {
