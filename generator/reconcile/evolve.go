@@ -449,7 +449,9 @@ func (p *planner) arrive(f fileset.File, from string) error {
 	}
 	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: hashes}
 	f.Content, f.Mode = text, was.mode
-	p.changes.Actions = append(p.changes.Actions, Action{Path: f.Path, From: from, Op: Rename, Owner: f.Owner, Note: "was " + from, Old: was.content, after: f})
+	p.changes.Actions = append(p.changes.Actions, Action{
+		Path: f.Path, From: from, Op: Rename, Owner: f.Owner, Note: "was " + from, Old: was.content, after: f,
+	})
 	p.changes.put(f, p.disk[f.Path], sum(text))
 	return nil
 }

@@ -132,7 +132,11 @@ func (p *planner) folder() error {
 			return err
 		}
 		if info.Mode()&fs.ModeSymlink != 0 {
-			return diag.List{{Pos: diag.Pos{File: name}, Message: "it is a symbolic link, and svcgen does not edit your code through one", Hint: "make it a folder"}}
+			return diag.List{{
+				Pos:     diag.Pos{File: name},
+				Message: "it is a symbolic link, and svcgen does not edit your code through one",
+				Hint:    "make it a folder",
+			}}
 		}
 	}
 	return nil
@@ -145,7 +149,8 @@ func (p *planner) tellVendor() error {
 	}
 	there, err := p.tree.exists(vendored)
 	if there {
-		p.changes.Notes.Warn(diag.Pos{File: vendored}, "run go mod vendor", "go.mod changes, and go builds nothing while this does not say the same")
+		p.changes.Notes.Warn(diag.Pos{File: vendored}, "run go mod vendor",
+			"go.mod changes, and go builds nothing while this does not say the same")
 	}
 	return err
 }
@@ -200,7 +205,8 @@ func (p *planner) read(set *fileset.Set) error {
 			name := path.Join(dir, base)
 			var f found
 			var err error
-			if planned, is := set.Get(name); is && planned.Owner != fileset.Merged && planned.Variant == "" || p.old.Files[name].Owner == fileset.Svcgen && !is {
+			planned, is := set.Get(name)
+			if is && planned.Owner != fileset.Merged && planned.Variant == "" || !is && p.old.Files[name].Owner == fileset.Svcgen {
 				f, err = here.glance(base, known, known.files[name])
 			} else {
 				f, err = here.look(base)

@@ -137,7 +137,10 @@ type world struct {
 }
 
 func newWorld(module string, files map[string][]byte, p *parsed) *world {
-	w := &world{module: module, files: files, folders: map[string][]string{}, parsed: p, made: map[string]*unit{}, others: map[string]*types.Package{}}
+	w := &world{
+		module: module, files: files, folders: map[string][]string{}, parsed: p,
+		made: map[string]*unit{}, others: map[string]*types.Package{},
+	}
 	ctx := build.Default
 	ctx.OpenFile = func(name string) (io.ReadCloser, error) {
 		return io.NopCloser(strings.NewReader(string(files[name]))), nil
