@@ -39,7 +39,7 @@ var goals = []goal{
 	ratio("8b regen with a field in one proto of 10x100 added / new", 0.20, "10x100", oneField, "svcgen new"),
 }
 
-// besides are second runs beside those of others, for which there is no goal.
+// besides are second runs for which there is no goal, beside those of others and svcgen's own first run.
 var besides = []goal{
 	ratio("nothing to do 1x100 / goctl again", 0, "1x100", noop, goctlAgain),
 	ratio("nothing to do 1x100 / gqlgen again", 0, "1x100", noop, "gqlgen generate again"),

@@ -67,21 +67,19 @@ func (b *bench) one(ctx context.Context, s size, order *rand.Rand) error {
 	if err := os.MkdirAll(scratch, 0o755); err != nil {
 		return err
 	}
-	trees := []change{{name: "kept"}}
+	trees := []string{"kept"}
 	if s.changes() {
-		trees = append(trees, changes...)
-	}
-	for _, c := range trees { // where it fails, the jobs that need them fail too, and say so
-		argv := []string{b.tools.svcgen, "new", "svcgen.yaml", "--out", folder(scratch, c.name)}
-		_, err := (job{name: "svcgen new", argv: argv, dir: protos}).run(ctx)
-		if err == nil {
-			err = c.write(folder(scratch, c.name))
+		for _, r := range regens {
+			trees = append(trees, r.name)
 		}
-		if err != nil {
+	}
+	for _, name := range trees { // where it fails, the jobs that need them fail too, and say so
+		argv := []string{b.tools.svcgen, "new", "svcgen.yaml", "--out", folder(scratch, name)}
+		if _, err := (job{name: "svcgen new", argv: argv, dir: protos}).run(ctx); err != nil {
 			_, _ = fmt.Fprintf(b.progress, "%s: %v\n", s, err)
 			continue
 		}
-		t, err := weigh(folder(scratch, c.name))
+		t, err := weigh(folder(scratch, name))
 		if err != nil {
 			return err
 		}
@@ -141,7 +139,7 @@ func (j job) first(ctx context.Context, warm bool) error {
 // run runs the job once.
 func (j job) run(ctx context.Context) (sample, error) {
 	if j.before != nil {
-		if err := j.before(); err != nil {
+		if err := j.before(ctx); err != nil {
 			return sample{}, err
 		}
 	}

@@ -51,7 +51,7 @@ func (t tools) missing() []string {
 type job struct {
 	name    string
 	prepare func(context.Context) error // once
-	before  func() error
+	before  func(context.Context) error
 	argv    []string
 	dir     string
 	wants   string
@@ -66,11 +66,8 @@ func (t tools) jobs(s size, protos, scratch string) []job {
 		{name: noop, argv: []string{t.svcgen, "regen"}, dir: in("kept"), wants: "nothing to do"},
 	}
 	if s.changes() {
-		for _, c := range changes {
-			tree := in(c.name)
-			jobs = append(jobs, job{name: c.name, argv: []string{t.svcgen, "regen"}, dir: tree, before: func() error {
-				return errors.Join(s.change(tree, c.from), t.regen(tree), s.change(tree, c.to))
-			}})
+		for _, r := range regens {
+			jobs = append(jobs, t.regenJob(s, r, in(r.name)))
 		}
 	}
 	return slices.Concat(jobs, t.bufJobs(s, protos, in), t.protocJobs(s, protos, in), t.goctlJobs(s, protos, in), t.gqlgenJobs(s, in))
@@ -85,7 +82,7 @@ func (t tools) bufJobs(s size, protos string, in func(string) string) []job {
 	if t.buf == "" {
 		return nil
 	}
-	generate := func(name, config string, before func() error) job {
+	generate := func(name, config string, before func(context.Context) error) job {
 		return job{name: name, before: before, argv: []string{t.buf, "generate", "--template", config, "--output", in(name)}, dir: protos}
 	}
 	jobs := []job{
@@ -106,7 +103,10 @@ func (t tools) protocJobs(s size, protos string, in func(string) string) []job {
 		return nil
 	}
 	out := in("protoc")
-	argv := []string{t.protoc, "-I", ".", "--go_out=" + out, "--go_opt=paths=source_relative", "--go-grpc_out=" + out, "--go-grpc_opt=paths=source_relative"}
+	argv := []string{
+		t.protoc, "-I", ".",
+		"--go_out=" + out, "--go_opt=paths=source_relative", "--go-grpc_out=" + out, "--go-grpc_opt=paths=source_relative",
+	}
 	for i := range s.files {
 		argv = append(argv, protoPath(i))
 	}
@@ -118,7 +118,7 @@ func (t tools) goctlJobs(s size, protos string, in func(string) string) []job {
 	if t.goctl == "" || s.methods > 100 || s.total() > 1000 {
 		return nil
 	}
-	generate := func(name string, before func() error) job {
+	generate := func(name string, before func(context.Context) error) job {
 		out := in(name)
 		return job{name: name, before: before, dir: protos,
 			argv: []string{t.goctl, "rpc", "protoc", protoPath(0), "-I", ".", "--go_out=" + out, "--go-grpc_out=" + out, "--zrpc_out=" + out}}
@@ -140,7 +140,7 @@ func (t tools) gqlgenJobs(s size, in func(string) string) []job {
 		argv: []string{t.gqlgen, "generate"}, dir: dir}}
 	if s.files > 1 {
 		flip := false
-		jobs = append(jobs, job{name: "gqlgen generate, one file changed", argv: []string{t.gqlgen, "generate"}, dir: dir, before: func() error {
+		jobs = append(jobs, job{name: "gqlgen generate, one file changed", argv: []string{t.gqlgen, "generate"}, dir: dir, before: func(context.Context) error {
 			flip = !flip
 			return s.writeGraphQL(dir, 0, flip)
 		}})
@@ -160,52 +160,63 @@ const (
 	editField
 )
 
-// change is a regen that is measured: of a tree of its own, from one version of its first proto to another.
-type change struct {
+// regen is a run of svcgen regen that is measured: in a tree of its own, whose first proto has gone from one edit to
+// another since the last run.
+type regen struct {
 	name     string
 	from, to edit
-	edited   bool // somebody has written in each file that is the user's
+	edited   bool // somebody has written in each Go file of the user's
 }
 
-var changes = []change{
+var regens = []regen{
 	{name: oneComment, from: editNothing, to: editComment},
 	{name: oneField, from: editNothing, to: editField},
 	{name: oneFieldEdited, from: editNothing, to: editField, edited: true},
 	{name: oneFieldGone, from: editField, to: editNothing},
 }
 
-// write leaves a line in each Go file of a tree's user.
-func (c change) write(tree string) error {
+// regenJob is a regen of a tree.
+func (t tools) regenJob(s size, r regen, tree string) job {
+	j := job{name: r.name, argv: []string{t.svcgen, "regen"}, dir: tree}
+	again := j
+	j.before = func(ctx context.Context) error {
+		if err := s.editProto(tree, r.from); err != nil {
+			return err
+		}
+		if _, err := again.run(ctx); err != nil {
+			return err
+		}
+		return s.editProto(tree, r.to)
+	}
+	if r.edited {
+		j.prepare = func(context.Context) error { return editCode(tree) }
+	}
+	return j
+}
+
+// editProto makes the first proto of a tree the one with e.
+func (s size) editProto(tree string, e edit) error {
+	return create(filepath.Join(tree, filepath.FromSlash(protoPath(0))), func(w io.Writer) { s.writeProto(w, 0, e) })
+}
+
+// editCode leaves a line in each Go file of the user's.
+func editCode(tree string) error {
 	files, err := filepath.Glob(filepath.Join(tree, "internal", "bench", "*.go"))
-	if err != nil || !c.edited {
+	if err != nil {
 		return err
 	}
 	if len(files) == 0 {
 		return fmt.Errorf("%s has no code of the user's", tree)
 	}
 	for _, name := range files {
-		text, err := os.ReadFile(name)
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(name, append(text, "\n// Edited.\n"...), 0o644); err != nil {
+		_, err = f.WriteString("\n// Edited.\n")
+		if err := errors.Join(err, f.Close()); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// change makes the first proto of a tree the one with e.
-func (s size) change(tree string, e edit) error {
-	return create(filepath.Join(tree, filepath.FromSlash(protoPath(0))), func(w io.Writer) { s.writeProto(w, 0, e) })
-}
-
-// regen brings a tree up to date.
-func (t tools) regen(tree string) error {
-	cmd := exec.Command(t.svcgen, "regen")
-	cmd.Dir = tree
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%w: %s", err, out)
 	}
 	return nil
 }
@@ -228,10 +239,14 @@ func aside(dir string) error {
 	return err
 }
 
-func absent(dir string) func() error { return func() error { return aside(dir) } }
+func absent(dir string) func(context.Context) error {
+	return func(context.Context) error { return aside(dir) }
+}
 
-func present(dir string) func() error { return func() error { return os.MkdirAll(dir, 0o755) } }
+func present(dir string) func(context.Context) error {
+	return func(context.Context) error { return os.MkdirAll(dir, 0o755) }
+}
 
-func empty(dir string) func() error {
-	return func() error { return errors.Join(aside(dir), os.MkdirAll(dir, 0o755)) }
+func empty(dir string) func(context.Context) error {
+	return func(context.Context) error { return errors.Join(aside(dir), os.MkdirAll(dir, 0o755)) }
 }

@@ -3,8 +3,6 @@ package cli
 import (
 	"bytes"
 	"path"
-	"slices"
-	"strings"
 
 	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/reconcile"
@@ -46,21 +44,22 @@ func codeLine(src []byte) (line, rest []byte) {
 // brokenLines are the lines of the user's that changes would break. Finding them is all svcgen does about it.
 func brokenLines(tree *reconcile.Tree, module string, changes *reconcile.Changes) (diag.List, error) {
 	m := typecheck.Module{Path: module, Changed: map[string][]byte{}, Renamed: map[string]string{}}
-	var grown []string
-	extends := true
+	extends := true    // all changes are such that other packages can still use what they used
+	var grown []string // the types that have more then
 	for _, action := range changes.Actions {
 		after := action.After()
 		if path.Ext(action.Path) != ".go" || action.From == "" && sameCode(action.Old, after) {
 			continue
 		}
 		m.Changed[action.Path] = after
-		types, ok := []string(nil), extends && generated(action.Path)
-		if ok {
-			types, ok = typecheck.Extends(action.Old, after)
-		}
-		grown, extends = append(grown, types...), ok
 		if action.From != "" {
 			m.Renamed[action.Path] = action.From
+		}
+		extends = extends && reconcile.Generated(path.Dir(action.Path))
+		if extends {
+			var types []string
+			types, extends = typecheck.Extends(action.Old, after)
+			grown = append(grown, types...)
 		}
 	}
 	if len(m.Changed) == 0 {
@@ -68,7 +67,7 @@ func brokenLines(tree *reconcile.Tree, module string, changes *reconcile.Changes
 	}
 	if extends {
 		theirs, err := tree.GoFiles(changes.Made)
-		if err != nil || !typecheck.Takes(module, grown, theirs) {
+		if err != nil || !typecheck.MayBreak(module, grown, theirs) {
 			return nil, err
 		}
 	}
@@ -76,12 +75,9 @@ func brokenLines(tree *reconcile.Tree, module string, changes *reconcile.Changes
 	if m.Files, err = tree.GoFiles(func(string) bool { return false }); err != nil {
 		return nil, err
 	}
-	list := m.Broken(func(name string) bool { return name == meeting || !generated(name) })
+	list := m.Broken(func(name string) bool { return name == meeting || !reconcile.Generated(path.Dir(name)) })
 	if len(list) > 0 {
 		list[len(list)-1].Hint = "svcgen edits no body: these lines are left to you"
 	}
 	return list, nil
 }
-
-// generated reports whether the package of a file is one of svcgen's.
-func generated(name string) bool { return slices.Contains(strings.Split(path.Dir(name), "/"), "gen") }

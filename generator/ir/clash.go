@@ -18,13 +18,14 @@ const maxIdentifier = 200
 // message ShopServer and the server of a service Shop; protoc-gen-go emits both and leaves it to the compiler.
 func (r *resolver) clashes() {
 	scopes := make(map[string]map[string]goName) // by import path
-	files := make(map[string]int)                // so many of each
+	files := make(map[string]int)                // how many, by import path
 	for _, f := range r.schema.Files {
 		files[r.packages[f.Path].ImportPath]++
 	}
 	for _, f := range r.schema.Files {
 		pkg := r.packages[f.Path]
-		if f.Known != nil || f.Kept && files[pkg.ImportPath] == 1 && !forwards(f) {
+		alone := files[pkg.ImportPath] == 1 && !forwards(f)
+		if f.Known != nil || f.Kept && alone { // what was found right can only clash with another file's
 			continue
 		}
 		if scopes[pkg.ImportPath] == nil {
@@ -52,7 +53,7 @@ func (r *resolver) clashes() {
 	}
 }
 
-// forwards reports whether a file's Go code has names of other files.
+// forwards reports whether a file's Go code repeats names of other files.
 func forwards(f *schema.File) bool {
 	for i := range f.Desc.Imports().Len() {
 		if f.Desc.Imports().Get(i).IsPublic {

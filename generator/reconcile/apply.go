@@ -15,9 +15,9 @@ import (
 	"github.com/svcgen/svcgen/generator/fileset"
 )
 
-// Apply brings the tree to set. What was planned for it, which may be nil, is done as it is, unless another run has
-// written to the tree since: then Apply plans again, now that it is the only writer. The changes it returns are the ones
-// it made. An error means that no file was changed, unless it says that the next run finishes this one.
+// Apply brings the tree to set. It does what was planned, unless that is nil or another run has written to the tree
+// since: then it plans again, now that it is the only writer. The changes it returns are the ones it made. An error means
+// that no file was changed, unless it says that the next run finishes this one.
 func (t *Tree) Apply(set *fileset.Set, opt Options, planned *Changes) (*Changes, error) {
 	if err := t.root.MkdirAll(stateDir, 0o777); err != nil {
 		return nil, err
@@ -40,7 +40,7 @@ func notCleared(err error) error {
 	return fmt.Errorf("all files are written, svcgen regen finishes what is left to do: %w", err)
 }
 
-func (t *Tree) applyLocked(set *fileset.Set, opt Options, changes *Changes) (*Changes, error) {
+func (t *Tree) applyLocked(set *fileset.Set, opt Options, planned *Changes) (*Changes, error) {
 	begin := t.recoverLocked
 	if t.fresh {
 		begin = t.forget // it had not begun, or something would be there
@@ -48,17 +48,9 @@ func (t *Tree) applyLocked(set *fileset.Set, opt Options, changes *Changes) (*Ch
 	if err := begin(); err != nil {
 		return nil, err
 	}
-	upToDate, err := t.upToDate(changes)
-	if err != nil {
-		return nil, err
-	}
-	if !upToDate {
-		if changes, err = t.Plan(set, opt); err != nil {
-			return changes, err
-		}
-	}
-	if changes.Empty() {
-		return changes, nil
+	changes, err := t.replan(set, opt, planned)
+	if err != nil || changes.Empty() {
+		return changes, err
 	}
 	entries, err := t.stage(changes.writes)
 	if err != nil {
@@ -70,17 +62,15 @@ func (t *Tree) applyLocked(set *fileset.Set, opt Options, changes *Changes) (*Ch
 	return changes, nil
 }
 
-// upToDate reports whether no other run has written to the tree since changes were planned. What a person has written is
-// found when its file is to be replaced.
-func (t *Tree) upToDate(changes *Changes) (bool, error) {
-	if changes == nil {
-		return false, nil
+// replan is planned while svcgen.lock is the one it was made from, and another plan otherwise: another run has written to
+// the tree. What a person has written since is found when its file is to be replaced.
+func (t *Tree) replan(set *fileset.Set, opt Options, planned *Changes) (*Changes, error) {
+	if planned != nil {
+		if text, err := t.root.ReadFile(LockName); err == nil && sum(text) == planned.lock {
+			return planned, nil
+		}
 	}
-	text, err := t.root.ReadFile(LockName)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil && sum(text) == changes.lock, err
+	return t.Plan(set, opt)
 }
 
 // writers is how many files are written at once. A disk answers many fsyncs together about as fast as one.

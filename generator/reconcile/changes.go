@@ -48,7 +48,7 @@ type Changes struct {
 
 	made   map[string]bool // files that are as svcgen made them
 	writes []write
-	lock   string // the sum of the svcgen.lock they start from
+	lock   string // the sum of the svcgen.lock they start from; empty: there was none
 }
 
 // Kept is a file svcgen leaves alone though it would have written it, or knows of no use for it.

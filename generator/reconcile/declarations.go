@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/svcgen/svcgen/generator/diag"
@@ -57,7 +56,7 @@ func (d *declarations) hasMethod(pkg *goedit.Package, typ, method string, seen m
 	has, elsewhere := pkg.HasMethod(typ, method)
 	for _, other := range elsewhere {
 		folder, ours := strings.CutPrefix(other.Path, d.module+"/")
-		if has || seen[other] || !ours || slices.Contains(strings.Split(folder, "/"), "gen") {
+		if has || seen[other] || !ours || Generated(folder) {
 			continue
 		}
 		seen[other] = true

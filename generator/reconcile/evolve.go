@@ -28,10 +28,21 @@ type evolution struct {
 	parked map[evolve.Decl]string // methods that are free for a new stub, and the file that the old one is in
 }
 
+// draft is the user's code while it is edited.
+type draft struct {
+	files   map[string][]byte // what may be edited, as it is
+	overlay map[string][]byte // files as they will be; nil: gone
+}
+
+// drop takes a file away.
+func (d draft) drop(name string) {
+	delete(d.files, name)
+	d.overlay[name] = nil
+}
+
 // evolve makes the edits in memory before any file is planned, since what is declared decides which stubs are made.
 func (p *planner) evolve(set *fileset.Set) error {
 	p.opt.Evolve.Places = places(set)
-	plan := p.opt.Evolve
 	stale, err := p.stale(set)
 	if err != nil {
 		return err
@@ -40,19 +51,55 @@ func (p *planner) evolve(set *fileset.Set) error {
 	made := p.unplanned(set)
 	gone := maps.Clone(made)
 	maps.DeleteFunc(gone, func(name string, _ bool) bool { return p.serves(name, p.disk[name].content) })
-	if plan.Empty() && len(gone) == 0 {
+	if p.opt.Evolve.Empty() && len(gone) == 0 {
 		return nil
 	}
 	files, err := p.userCode(set, len(gone) > 0)
 	if err != nil {
 		return err
 	}
-	overlay := map[string][]byte{}
-	var follow []fileset.File // stubs nobody edited, which are renamed where they are
+	code := draft{files: files, overlay: map[string][]byte{}}
+	follow, err := p.prepareStubs(set, code)
+	if err != nil {
+		return err
+	}
+	p.idle = idle(gone, files)
+	for name := range p.idle {
+		code.drop(name)
+	}
+	result, err := p.opt.Evolve.Edit(files)
+	if err != nil {
+		return err
+	}
+	p.text, p.moved, p.parked = result.Content, result.Moved, result.Parked
+	maps.Copy(code.overlay, result.Content)
+	if err := p.moveFiles(set, code); err != nil {
+		return err
+	}
+	if err := p.renameStubs(follow, code); err != nil {
+		return err
+	}
+	p.dropIdle(made, code)
+	p.decls.overlay = code.overlay
+	notes := slices.DeleteFunc(result.Notes, func(n diag.Diagnostic) bool { return p.remade[n.Pos.File] || p.idle[n.Pos.File] })
+	p.changes.Notes = append(p.changes.Notes, notes...)
+	for _, name := range slices.Sorted(maps.Keys(result.Content)) {
+		if err := p.edited(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepareStubs brings stubs nobody edited up to date, so that there is nothing to edit in them, and takes away those for
+// whose methods the user's own are renamed. It returns the stubs that are renamed where they are, once it is known which
+// files move.
+func (p *planner) prepareStubs(set *fileset.Set, code draft) (follow []fileset.File, err error) {
+	plan := p.opt.Evolve
 	for _, f := range set.Files() {
 		if plan.Follows(declOf(f)) && !isTest(f.Path) {
-			if err := p.dropBeside(f, files, overlay); err != nil {
-				return err
+			if err := p.dropBeside(f, code); err != nil {
+				return nil, err
 			}
 		}
 		switch {
@@ -60,71 +107,63 @@ func (p *planner) evolve(set *fileset.Set) error {
 			delete(p.fresh, f.Path)
 			disk, err := p.whole(f.Path)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if plan.Leaves(declOf(f)) || !p.holds(disk.content, f) {
 				follow = append(follow, f)
 				continue
 			}
 			p.spare[f.Path] = true
-			delete(files, f.Path)
-			overlay[f.Path] = nil
+			code.drop(f.Path)
 		case p.fresh[f.Path]:
 			if f, err = p.written(f); err != nil {
-				return err
+				return nil, err
 			}
-			files[f.Path] = f.Content
-			overlay[f.Path] = f.Content
+			code.files[f.Path], code.overlay[f.Path] = f.Content, f.Content
 		}
 	}
-	p.idle = idle(gone, files)
-	for name := range p.idle {
-		delete(files, name)
-		overlay[name] = nil
-	}
-	result, err := plan.Edit(files)
-	if err != nil {
-		return err
-	}
-	p.text, p.moved, p.parked = result.Content, result.Moved, result.Parked
-	maps.Copy(overlay, result.Content)
+	return follow, nil
+}
+
+// moveFiles puts the files that are renamed with their methods in their new places. A stub nobody edited is made again
+// for the place it goes to.
+func (p *planner) moveFiles(set *fileset.Set, code draft) error {
 	for from, to := range p.moved {
 		p.from[to] = from
 		switch planned, _ := set.Get(to); {
-		case p.ours(from, p.disk[from]): // it is made again
+		case p.ours(from, p.disk[from]):
 			if _, err := p.whole(from); err != nil {
 				return err
 			}
-			if planned, err = p.written(planned); err != nil {
+			planned, err := p.written(planned)
+			if err != nil {
 				return err
 			}
 			p.text[from] = planned.Content
 			p.restored(planned)
 		case p.text[from] == nil:
-			p.text[from] = files[from]
+			p.text[from] = code.files[from]
 		}
-		overlay[from] = nil
+		code.overlay[from] = nil
 	}
-	for from, to := range p.moved {
-		overlay[to] = p.text[from]
+	for from, to := range p.moved { // afterwards, since one may go where another was
+		code.overlay[to] = p.text[from]
 	}
-	for _, f := range follow {
-		if _, leaves := p.moved[f.Path]; !leaves && p.from[f.Path] == "" {
-			if f, err = p.written(f); err != nil {
-				return err
-			}
-			p.fresh[f.Path], overlay[f.Path] = true, f.Content
-			p.restored(f)
+	return nil
+}
+
+// renameStubs makes stubs again where they stand, but for those that have moved or made room for one that did.
+func (p *planner) renameStubs(stubs []fileset.File, code draft) error {
+	for _, f := range stubs {
+		if _, leaves := p.moved[f.Path]; leaves || p.from[f.Path] != "" {
+			continue
 		}
-	}
-	p.dropIdle(made, files, overlay)
-	p.decls.overlay = overlay
-	notes := slices.DeleteFunc(result.Notes, func(n diag.Diagnostic) bool { return p.remade[n.Pos.File] || p.idle[n.Pos.File] })
-	p.changes.Notes = append(p.changes.Notes, notes...)
-	for _, name := range slices.Sorted(maps.Keys(result.Content)) {
-		if err := p.edited(name); err != nil {
+		f, err := p.written(f)
+		if err != nil {
 			return err
 		}
+		p.fresh[f.Path], code.overlay[f.Path] = true, f.Content
+		p.restored(f)
 	}
 	return nil
 }
@@ -138,8 +177,8 @@ func (p *planner) restored(f fileset.File) {
 }
 
 // dropIdle looks once more for what nothing needs of what svcgen made, now that the user's code is as it will be.
-func (p *planner) dropIdle(made map[string]bool, files, overlay map[string][]byte) {
-	will := maps.Clone(files)
+func (p *planner) dropIdle(made map[string]bool, code draft) {
+	will := maps.Clone(code.files)
 	maps.Copy(will, p.text)
 	left := maps.Clone(made)
 	maps.DeleteFunc(left, func(name string, _ bool) bool {
@@ -155,7 +194,7 @@ func (p *planner) dropIdle(made map[string]bool, files, overlay map[string][]byt
 	}
 	for name := range idle(left, will) {
 		p.idle[name] = true
-		overlay[name] = nil
+		code.overlay[name] = nil
 		delete(p.text, name)
 	}
 }
@@ -303,7 +342,7 @@ func idle(gone map[string]bool, files map[string][]byte) map[string]bool {
 func (p *planner) userCode(set *fileset.Set, all bool) (map[string][]byte, error) {
 	folder := p.opt.Evolve.Folder
 	return p.tree.goFiles(func(dir string) bool {
-		return strings.HasPrefix(folder+"/", dir+"/") || (all || p.opt.Evolve.Everywhere()) && path.Base(dir) != "gen"
+		return strings.HasPrefix(folder+"/", dir+"/") || (all || p.opt.Evolve.Everywhere()) && !Generated(dir)
 	}, func(name string) bool {
 		planned, ok := set.Get(name)
 		return !ok || planned.Owner == fileset.User
@@ -410,7 +449,9 @@ func (p *planner) arrive(f fileset.File, from string) error {
 	}
 	p.next.Files[f.Path] = Entry{Owner: f.Owner, Hashes: hashes}
 	f.Content, f.Mode = text, was.mode
-	p.changes.Actions = append(p.changes.Actions, Action{Path: f.Path, From: from, Op: Rename, Owner: f.Owner, Note: "was " + from, Old: was.content, after: f})
+	p.changes.Actions = append(p.changes.Actions, Action{
+		Path: f.Path, From: from, Op: Rename, Owner: f.Owner, Note: "was " + from, Old: was.content, after: f,
+	})
 	p.changes.put(f, p.disk[f.Path], sum(text))
 	return nil
 }
@@ -431,7 +472,7 @@ func (p *planner) vacate() error {
 }
 
 // dropBeside takes back what beside has made of f before the user said that it is a rename, if it is as it was made.
-func (p *planner) dropBeside(f fileset.File, files, overlay map[string][]byte) error {
+func (p *planner) dropBeside(f fileset.File, code draft) error {
 	name := strings.TrimSuffix(f.Path, ".go") + besideSuffix + ".go"
 	disk, err := p.tree.look(name)
 	if err != nil || !disk.regular {
@@ -440,8 +481,7 @@ func (p *planner) dropBeside(f fileset.File, files, overlay map[string][]byte) e
 	if f, err = p.written(f); err != nil || disk.hash != Hash(f.Content) {
 		return err
 	}
-	delete(files, name)
-	overlay[name] = nil
+	code.drop(name)
 	p.changes.remove(name, f.Owner, disk, superseded)
 	return nil
 }

@@ -10,33 +10,14 @@ import (
 	"sync"
 )
 
-// GoFiles are the Go files of the module, which are those the go command would look at, but for those that skip names.
+// GoFiles are the Go files of the module that the go command would look at, without those for which skip is true.
 func (t *Tree) GoFiles(skip func(name string) bool) (map[string][]byte, error) {
 	return t.goFiles(func(string) bool { return true }, func(name string) bool { return !skip(name) })
 }
 
 // goFiles reads the Go files for which want is true, in the folders for which enter is.
 func (t *Tree) goFiles(enter, want func(name string) bool) (map[string][]byte, error) {
-	names := map[string]string{} // none has to be there
-	err := fs.WalkDir(t.FS(), ".", func(name string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case name == ".":
-			return nil
-		case d.IsDir():
-			foreign, err := t.exists(path.Join(name, "go.mod"))
-			base := d.Name()
-			if err == nil && (foreign || !enter(name) || base[0] == '.' || base[0] == '_' || slices.Contains([]string{"vendor", "testdata", "node_modules"}, base)) {
-				return fs.SkipDir
-			}
-			return err
-		case !isGo(d.Name()) || !want(name):
-			return nil
-		}
-		names[name] = ""
-		return nil
-	})
+	names, err := t.goNames(enter, want)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +27,7 @@ func (t *Tree) goFiles(enter, want func(name string) bool) (map[string][]byte, e
 		here := Tree{root: folder}
 		for _, base := range bases {
 			content, err := here.readGo(base)
-			if err != nil { // in the folder, where a link may lead out of it
+			if err != nil { // it may be a link that leads out of the folder
 				content, err = t.readGo(path.Join(dir, base))
 			}
 			if errors.Is(err, fs.ErrNotExist) { // a dangling link, such as an editor's lock
@@ -63,6 +44,39 @@ func (t *Tree) goFiles(enter, want func(name string) bool) (map[string][]byte, e
 	})
 	return files, err
 }
+
+// goNames are the names of those files as eachFolder takes them: it is no error when one is gone by then.
+func (t *Tree) goNames(enter, want func(name string) bool) (map[string]string, error) {
+	names := map[string]string{}
+	err := fs.WalkDir(t.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case name == ".":
+			return nil
+		case d.IsDir():
+			foreign, err := t.exists(path.Join(name, "go.mod"))
+			if err == nil && (foreign || !enter(name) || noPackages(d.Name())) {
+				return fs.SkipDir
+			}
+			return err
+		case !isGo(d.Name()) || !want(name):
+			return nil
+		}
+		names[name] = ""
+		return nil
+	})
+	return names, err
+}
+
+// noPackages reports whether a folder of that name holds no package of the user's. The go command looks into one of these,
+// node_modules, but what is there was written by others.
+func noPackages(base string) bool {
+	return base[0] == '.' || base[0] == '_' || slices.Contains([]string{"vendor", "testdata", "node_modules"}, base)
+}
+
+// Generated reports whether the packages of a folder are svcgen's: it is called gen, or is in one that is.
+func Generated(folder string) bool { return slices.Contains(strings.Split(folder, "/"), "gen") }
 
 // isGo reports whether the go command takes a file of that name for one of a package. Others, such as _draft.go, may hold
 // anything.

@@ -62,8 +62,8 @@ func sameButNames(content []byte, f fileset.File) bool {
 	return errs == nil && bytes.Equal(goedit.Apply(f.Content, is.ImportLike(was)), unix(content))
 }
 
-// names notes the names that files of the user's package declare which somebody has written in, and which are of generic
-// types. What cannot be read or parsed is told where it matters.
+// names notes the names that the user's package declares in files that somebody has written in, and which of them are of
+// generic types. What cannot be read or parsed is told where it matters.
 func (p *planner) names() error {
 	folder := p.opt.Evolve.Folder
 	if folder == "" { // a new tree has no code of anybody's
@@ -88,7 +88,7 @@ func (p *planner) names() error {
 		group.Go(func() error {
 			content, err := p.tree.readGo(name)
 			if err != nil {
-				return nil //nolint:nilerr // see above
+				return nil // told where it matters
 			}
 			file, errs := goedit.ParseFile(name, content)
 			if errs != nil || file.Package() != p.opt.Evolve.Package {

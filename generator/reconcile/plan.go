@@ -57,11 +57,7 @@ func (t *Tree) Plan(set *fileset.Set, opt Options) (*Changes, error) {
 var errMisremembered = errors.New("not what it was remembered as")
 
 func (t *Tree) plan(set *fileset.Set, opt Options) (*Changes, error) {
-	var old Lock
-	text, err := t.root.ReadFile(LockName)
-	if err == nil {
-		old, err = ParseLock(text)
-	}
+	old, lockSum, err := t.readLock()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -73,7 +69,7 @@ func (t *Tree) plan(set *fileset.Set, opt Options) (*Changes, error) {
 		next:    Lock{Version: opt.Version, Inputs: opt.Inputs, Files: map[string]Entry{}},
 		bases:   map[string][]byte{},
 		decls:   declarations{tree: t, module: module(set)},
-		changes: Changes{lock: sum(text), made: map[string]bool{}},
+		changes: Changes{lock: lockSum, made: map[string]bool{}},
 	}
 	if err := p.folder(); err != nil {
 		return nil, err
@@ -136,7 +132,11 @@ func (p *planner) folder() error {
 			return err
 		}
 		if info.Mode()&fs.ModeSymlink != 0 {
-			return diag.List{{Pos: diag.Pos{File: name}, Message: "it is a symbolic link, and svcgen does not edit your code through one", Hint: "make it a folder"}}
+			return diag.List{{
+				Pos:     diag.Pos{File: name},
+				Message: "it is a symbolic link, and svcgen does not edit your code through one",
+				Hint:    "make it a folder",
+			}}
 		}
 	}
 	return nil
@@ -149,7 +149,8 @@ func (p *planner) tellVendor() error {
 	}
 	there, err := p.tree.exists(vendored)
 	if there {
-		p.changes.Notes.Warn(diag.Pos{File: vendored}, "run go mod vendor", "go.mod changes, and go builds nothing while this does not say the same")
+		p.changes.Notes.Warn(diag.Pos{File: vendored}, "run go mod vendor",
+			"go.mod changes, and go builds nothing while this does not say the same")
 	}
 	return err
 }
@@ -204,7 +205,8 @@ func (p *planner) read(set *fileset.Set) error {
 			name := path.Join(dir, base)
 			var f found
 			var err error
-			if planned, is := set.Get(name); is && planned.Owner != fileset.Merged && planned.Variant == "" || p.old.Files[name].Owner == fileset.Svcgen && !is {
+			planned, is := set.Get(name)
+			if is && planned.Owner != fileset.Merged && planned.Variant == "" || !is && p.old.Files[name].Owner == fileset.Svcgen {
 				f, err = here.glance(base, known, known.files[name])
 			} else {
 				f, err = here.look(base)

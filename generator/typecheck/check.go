@@ -11,7 +11,6 @@ import (
 	"path"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/svcgen/svcgen/generator/diag"
@@ -121,14 +120,13 @@ func (w *world) imports(f *ast.File, known map[string]*types.Package) []placed {
 	}
 	used := selected(f)
 	for _, spec := range f.Imports {
-		importPath, err := strconv.Unquote(spec.Path.Value)
-		if err != nil || importPath == "C" || known[importPath] != nil {
+		importPath, name := imported(spec)
+		if importPath == "" || importPath == "C" || known[importPath] != nil {
 			continue
 		}
-		name, as := path.Base(importPath), ""
-		sure := token.IsIdentifier(name) && !majorVersion.MatchString(name)
+		as, sure := "", token.IsIdentifier(name) && !majorVersion.MatchString(name)
 		if spec.Name != nil {
-			name, as, sure = spec.Name.Name, " as "+spec.Name.Name, true
+			as, sure = " as "+name, true
 		}
 		switch _, err := w.importer(importPath); {
 		case errors.Is(err, errGone):

@@ -6,20 +6,18 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"path"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 )
 
-// Extends reports whether a generated Go file that changes leaves to other packages all that they can use of it: each
-// declaration is there still and is the same, but that a message may have gained fields, and there may be more of them.
-// golang.org/x/exp/apidiff calls such changes compatible. They break only code that takes whatever names there are, which
-// Takes finds; grown are the types that have more. Extends compares text, and says no where it is not sure: it is there
+// Extends reports whether a change of a generated Go file leaves other packages all that they can use of it: each
+// declaration is still there and the same, except that a message may have more fields, and there may be more declarations.
+// golang.org/x/exp/apidiff calls such a change compatible. It breaks only code that takes whatever names there are, which
+// MayBreak finds; grown are the types that have more. Extends compares text, and says no where it is not sure: it is there
 // because it takes a hundredth of the time in which the types of a large service are checked.
 func Extends(was, will []byte) (grown []string, ok bool) {
 	if was == nil || will == nil {
@@ -39,6 +37,7 @@ func Extends(was, will []byte) (grown []string, ok bool) {
 	for name := range now {
 		typ, _, member := strings.Cut(strings.TrimLeft(name, "*"), ".")
 		if _, there := old[name]; member && !there {
+			typ, _, _ = strings.Cut(typ, "[") // a generic one
 			grown = append(grown, typ)
 		}
 	}
@@ -50,7 +49,7 @@ func Extends(was, will []byte) (grown []string, ok bool) {
 func parts(src []byte) []string {
 	var list []string
 	for part := range strings.SplitSeq(string(src), "\n\n") {
-		if last := len(list) - 1; last >= 0 && (part == "" || strings.ContainsRune("\t })", rune(part[0]))) {
+		if last := len(list) - 1; last >= 0 && strings.HasPrefix(part, "\t") {
 			list[last] += "\n\n" + part // the line is empty within a declaration
 		} else {
 			list = append(list, part)
@@ -59,20 +58,22 @@ func parts(src []byte) []string {
 	return list
 }
 
-// without are the declarations of parts that others lack, as a file.
+// without are the declarations of parts that others lack, as a file. Where the package clause is one of them, the file
+// has two and does not parse: there is no saying what has changed with it.
 func without(parts, others []string) []byte {
 	there := make(map[string]bool, len(others))
 	for _, part := range others {
 		there[part] = true
 	}
-	return []byte("package p\n" + strings.Join(slices.DeleteFunc(slices.Clone(parts), func(part string) bool { return there[part] }), "\n\n"))
+	rest := slices.DeleteFunc(slices.Clone(parts), func(part string) bool { return there[part] })
+	return []byte("package p\n" + strings.Join(rest, "\n\n"))
 }
 
 // surface is what other packages can use of declarations, by name, and whether that is all of it. Members of a type are
 // called T.M, or *T.M.
 func surface(src []byte) (map[string]string, bool) {
 	f, err := parser.ParseFile(token.NewFileSet(), "", src, parser.SkipObjectResolution)
-	if err != nil || bytes.Contains(src, []byte("\n//go:")) { // the compiler has to know
+	if err != nil || bytes.Contains(src, []byte("\n//go:")) { // what that says is for the compiler to know
 		return nil, false
 	}
 	s := declared{src: src, file: f, names: map[string]string{}, sure: true}
@@ -84,8 +85,6 @@ func surface(src []byte) (map[string]string, bool) {
 			for _, spec := range decl.Specs {
 				s.spec(decl.Tok, spec)
 			}
-		default:
-			s.sure = false
 		}
 	}
 	return s.names, s.sure
@@ -104,25 +103,21 @@ func (d *declared) text(n ast.Node) string {
 	return strings.Join(strings.Fields(string(d.src[n.Pos()-d.file.FileStart:n.End()-d.file.FileStart])), " ")
 }
 
+// function notes the unexported methods, too: by them a type is one of those that a oneof takes.
 func (d *declared) function(f *ast.FuncDecl) {
-	name := f.Name.Name
-	if !f.Name.IsExported() {
-		return
+	switch name := f.Name.Name; {
+	case f.Recv != nil:
+		d.names[d.text(f.Recv.List[0].Type)+"."+name] = d.text(f.Type)
+	case f.Name.IsExported():
+		d.names[name] = d.text(f.Type)
 	}
-	if f.Recv != nil {
-		name = d.text(f.Recv.List[0].Type) + "." + name
-	}
-	d.names[name] = d.text(f.Type)
 }
 
 func (d *declared) spec(tok token.Token, spec ast.Spec) {
 	switch spec := spec.(type) {
 	case *ast.ImportSpec:
-		name := path.Base(spec.Path.Value)
-		if spec.Name != nil {
-			name = spec.Name.Name
-		}
-		d.names["import "+name] = spec.Path.Value // the types of all else are spelled with it
+		importPath, name := imported(spec)
+		d.names["import "+name] = importPath // what is declared is spelled with the name
 	case *ast.TypeSpec:
 		d.typ(spec)
 	case *ast.ValueSpec:
@@ -154,7 +149,7 @@ func (d *declared) typ(spec *ast.TypeSpec) {
 	}
 }
 
-// value is what a constant or variable shows of itself: the type of the one, and the number or text of the other too.
+// value is what other packages see of a constant or a variable: its type, and of a constant the number or the text too.
 func (d *declared) value(tok token.Token, spec *ast.ValueSpec, i int) string {
 	shown := ""
 	if spec.Type != nil {
@@ -177,10 +172,39 @@ func (d *declared) value(tok token.Token, spec *ast.ValueSpec, i int) string {
 	return ""
 }
 
-// Takes reports whether code takes whatever names module's packages have, so that it may break when the types called
-// grown have more: it imports a package without a name for it, embeds what may be one of these types, or makes a type of
-// its own of one. Code that cannot be read may do so.
-func Takes(module string, grown []string, files map[string][]byte) bool {
+// MayBreak reports whether code may break when the types called grown have more fields or methods, and the packages of
+// module more declarations, since it takes whatever names there are: it imports one of the packages without a name for it,
+// embeds what may be one of the types, or makes a type of its own of one. Code that cannot be read may do so.
+func MayBreak(module string, grown []string, files map[string][]byte) bool {
+	all, err := readUses(module, files)
+	if err != nil {
+		return true
+	}
+	names := map[string]bool{}
+	for _, name := range grown {
+		names[name] = true
+	}
+	for more := true; more; { // what an alias is of may be an alias that comes later
+		more = false
+		for _, a := range all.aliases {
+			if names[a.of] && !names[a.name] {
+				names[a.name], more = true, true
+			}
+		}
+	}
+	return slices.ContainsFunc(all.bases, func(name string) bool { return names[name] })
+}
+
+// uses are the names of types, without their packages.
+type uses struct {
+	bases   []string // of other types, which embed them or are made of them
+	aliases []alias
+}
+
+type alias struct{ name, of string }
+
+// readUses parses several files at the same time.
+func readUses(module string, files map[string][]byte) (uses, error) {
 	var mu sync.Mutex
 	var all uses
 	var group errgroup.Group
@@ -189,7 +213,7 @@ func Takes(module string, grown []string, files map[string][]byte) bool {
 		group.Go(func() error {
 			mode := parser.SkipObjectResolution
 			if !bytes.Contains(src, []byte("struct")) && !bytes.Contains(src, []byte("\ntype ")) {
-				mode |= parser.ImportsOnly
+				mode |= parser.ImportsOnly // it embeds nothing; what a function makes of a type has no methods of its own
 			}
 			f, err := parser.ParseFile(token.NewFileSet(), name, src, mode)
 			if err != nil {
@@ -202,34 +226,13 @@ func Takes(module string, grown []string, files map[string][]byte) bool {
 			found := usesIn(f, foreign)
 			mu.Lock()
 			defer mu.Unlock()
-			all.taken, all.aliases = append(all.taken, found.taken...), append(all.aliases, found.aliases...)
+			all.bases, all.aliases = append(all.bases, found.bases...), append(all.aliases, found.aliases...)
 			return nil
 		})
 	}
-	if group.Wait() != nil {
-		return true
-	}
-	names := map[string]bool{}
-	for _, name := range grown {
-		names[name] = true
-	}
-	for more := true; more; {
-		more = false
-		for _, a := range all.aliases {
-			more = more || names[a.of] && !names[a.name]
-			names[a.name] = names[a.name] || names[a.of]
-		}
-	}
-	return slices.ContainsFunc(all.taken, func(name string) bool { return names[name] })
+	err := group.Wait()
+	return all, err
 }
-
-// uses are the names of types, without their packages.
-type uses struct {
-	taken   []string // embedded, or what another type is made of
-	aliases []alias
-}
-
-type alias struct{ name, of string }
 
 // errNameless says that all names of a package of the module are imported.
 var errNameless = errors.New("a package is imported without a name for it")
@@ -238,15 +241,8 @@ var errNameless = errors.New("a package is imported without a name for it")
 func foreignImports(f *ast.File, module string) (map[string]bool, error) {
 	foreign := map[string]bool{}
 	for _, spec := range f.Imports {
-		importPath, err := strconv.Unquote(spec.Path.Value)
-		if err != nil {
-			return nil, err
-		}
-		name := path.Base(importPath)
-		if spec.Name != nil {
-			name = spec.Name.Name
-		}
-		ours := importPath == module || strings.HasPrefix(importPath, module+"/")
+		importPath, name := imported(spec)
+		_, ours := folderOf(module, importPath)
 		if name == "." && ours {
 			return nil, errNameless
 		}
@@ -264,12 +260,12 @@ func usesIn(f *ast.File, foreign map[string]bool) (found uses) {
 			if n.Assign.IsValid() {
 				found.aliases = append(found.aliases, alias{n.Name.Name, of})
 			} else {
-				found.taken = append(found.taken, of)
+				found.bases = append(found.bases, of)
 			}
 		case *ast.StructType:
 			for _, field := range n.Fields.List {
 				if len(field.Names) == 0 {
-					found.taken = append(found.taken, typeName(field.Type, foreign))
+					found.bases = append(found.bases, typeName(field.Type, foreign))
 				}
 			}
 		}

@@ -67,6 +67,14 @@ type Order_Text struct {
 
 func (*Order_Text) isOrder_Kind() {}
 
+type Order_builder struct {
+	_ [0]func() // Prevents comparability and use of unkeyed literals for builders.
+
+	Id *string
+}
+
+type Stream[Req, Res any] struct{ Requests []*Req }
+
 const file_rawDesc = "" +
 	"\n" +
 	"order"
@@ -92,14 +100,17 @@ func TestExtends(t *testing.T) {
 		"nothing":                         {"", "", ""},
 		"a message's field":               {"Amount int64\n", "Amount int64\n\tNote   *string\n", "Order"},
 		"a field before":                  {"\tId     string", "\tNote   string\n\tId     string", "Order"},
-		"a getter":                        {"type isOrder_Kind", "func (x *Order) GetNote() string {\n\treturn \"\"\n}\n\ntype isOrder_Kind", "Order"},
+		"a builder's field":               {"Id *string", "Id *string\n\tNote *string", "Order_builder"},
+		"a getter":                        {"type isOrder_Kind", "func (x *Order) GetNote() {}\n\ntype isOrder_Kind", "Order"},
+		"a generic type's method":         {"type Stream", "func (s *Stream[Req, Res]) Send() {}\n\ntype Stream", "Stream"},
 		"a comment":                       {"// Order is one.", "// Order is\n// two.", ""},
 		"a body":                          {"return x.Id", "return \"\"", ""},
 		"the descriptor":                  {`"order"`, `"another"`, ""},
-		"a message":                       {"type isOrder_Kind", "type More struct {\n\tstate protoimpl.MessageState\n}\n\ntype isOrder_Kind", "More"},
+		"a message":                       {"type isOrder_Kind", "type More struct{ state protoimpl.MessageState }\n\ntype isOrder_Kind", "More"},
 		"a value":                         {"State_PAID State = 1", "State_PAID State = 1\n\tState_SENT State = 2", ""},
 		"the map of values":               {`0: "NEW",`, "0: \"NEW\",\n\t\t1: \"PAID\",", ""},
 		"an import":                       {"import (\n", "import (\n\tfmt \"fmt\"\n", ""},
+		"a variable":                      {"var File_order", "var More int\n\nvar File_order", ""},
 		"what only the package can see":   {"func init() { file_init() }", "func init() { other() }", ""},
 		"a constant's text":               {`"/orders.v1.Orders/Place"`, `"/orders.v1.Orders/Put"`, "no"},
 		"a value's number":                {"State_PAID State = 1", "State_PAID State = 2", "no"},
@@ -112,6 +123,7 @@ func TestExtends(t *testing.T) {
 		"a method has another receiver":   {"func (x State) String", "func (x *State) String", "no"},
 		"an interface's method":           {"\tPlace(*Order) error", "\tPlace(*Order) error\n\tCancel(*Order) error", "no"},
 		"an unexported method of one":     {"\tisOrder_Kind()\n", "\tisOrder_Kind()\n\tmore()\n", "no"},
+		"a field of another oneof":        {"(*Order_Text) isOrder_Kind", "(*Order_Text) isOrder_Other", "no"},
 		"a struct that anybody may write": {"\tText string\n", "\tText string\n\tMore string\n", "no"},
 		"a message embeds":                {"Amount int64\n", "Amount int64\n\tState\n", "no"},
 		"another package under its name":  {"google.golang.org/protobuf/reflect/protoreflect", "other.test/protoreflect", "no"},
@@ -119,7 +131,8 @@ func TestExtends(t *testing.T) {
 		"a constraint":                    {"package ordersv1", "//go:build linux\n\npackage ordersv1", "no"},
 		"a variable's type":               {"File_order_proto protoreflect.FileDescriptor", "File_order_proto protoreflect.Descriptor", "no"},
 		"a variable's type that it has from its value": {"map[int32]string{", "map[int64]string{", "no"},
-		"no Go": {"func init() {", "func init( {", "no"},
+		"a directive": {"func init()", "//go:linkname init elsewhere\nfunc init()", "no"},
+		"no Go":       {"func init() {", "func init( {", "no"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := strings.Replace(generated, tt.old, tt.now, 1)
@@ -145,7 +158,7 @@ func TestExtends(t *testing.T) {
 	}
 }
 
-func TestTakes(t *testing.T) {
+func TestMayBreak(t *testing.T) {
 	const head = "package user\n\nimport (\n\t\"m.test/gen/v1\"\n\tother \"elsewhere.test/v1\"\n)\n\n"
 	for name, tt := range map[string]struct {
 		src  string
@@ -158,6 +171,8 @@ func TestTakes(t *testing.T) {
 		"an alias":                     {head + "type A = v1.Order", false},
 		"an embedded one":              {head + "type s struct{ v1.Order }", true},
 		"an embedded pointer":          {head + "type s struct {\n\t*v1.Order\n}", true},
+		"an embedded generic one":      {head + "type s struct{ v1.Order[int] }", true},
+		"one of two type arguments":    {head + "type s struct{ *v1.Order[int, string] }", true},
 		"within a function":            {head + "func f() { _ = struct{ *v1.Order }{} }", true},
 		"an embedded alias":            {head + "type s struct{ B }\n\ntype B = A\n\ntype A = v1.Order", true},
 		"a type made of one":           {head + "type mine v1.Order", true},
@@ -167,12 +182,12 @@ func TestTakes(t *testing.T) {
 		"no Go":                        {"package user\n\nimport (", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := Takes("m.test", []string{"Order"}, map[string][]byte{"user/a.go": []byte(tt.src)}); got != tt.want {
+			if got := MayBreak("m.test", []string{"Order"}, map[string][]byte{"user/a.go": []byte(tt.src)}); got != tt.want {
 				t.Errorf("got %t, want %t", got, tt.want)
 			}
 		})
 	}
-	if !Takes("m.test", []string{"Order"}, map[string][]byte{
+	if !MayBreak("m.test", []string{"Order"}, map[string][]byte{
 		"a/a.go": []byte("package a\n\nimport \"m.test/gen/v1\"\n\ntype A = v1.Order\n"),
 		"b/b.go": []byte("package b\n\nimport \"m.test/a\"\n\ntype s struct{ a.A }\n"),
 	}) {

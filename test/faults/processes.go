@@ -60,14 +60,14 @@ func killAt(step string) inflict {
 	}
 }
 
-// pauseService stops a process for longer than its leases last and callers wait. When it goes on, what it had in hand is another's.
+// pauseService stops a process for longer than its leases last. When it goes on, what it had in hand is another's.
 func pauseService(ctx context.Context, s *Scene) error {
 	p := s.Processes()[0]
 	s.Begin()
 	if err := s.Pause(p); err != nil {
 		return err
 	}
-	if err := s.For(ctx, wait+time.Second); err != nil {
+	if err := s.For(ctx, pause); err != nil {
 		return err
 	}
 	if err := s.Resume(p); err != nil {

@@ -95,6 +95,9 @@ const (
 	before  = 200             // calls that must have succeeded before a fault
 	after   = 200             // and after it
 	wait    = 5 * time.Second // of a caller for its answer
+	// pause is how long a server or a process is stopped: longer than leases last, and than callers wait, since all of them may
+	// have their answers when it goes on sooner, and nothing is seen to fail.
+	pause = wait + time.Second
 	// drain is how long the outbox may take to become empty after the load has ended.
 	drain = 30 * time.Second
 	// quiet is how long nothing must have arrived before the rest counts as lost.

@@ -79,8 +79,7 @@ func kill(d time.Duration, victim func(*Scene) server) inflict {
 		func(ctx context.Context, s *Scene) error { return victim(s).Start(ctx) })
 }
 
-// serverFaults are those that any server can suffer; victim is the one. It is paused for longer than callers wait: those
-// who wait less long may all have their answers when it goes on, and nothing was seen to fail.
+// serverFaults are those that any server can suffer; victim is the one.
 func serverFaults(name string, stack workload.Stack, expect history.Expect, victim func(*Scene) server) []Fault {
 	do := func(f func(server) error) inflict {
 		return func(_ context.Context, s *Scene) error { return f(victim(s)) }
@@ -90,7 +89,7 @@ func serverFaults(name string, stack workload.Stack, expect history.Expect, vict
 	}
 	heal := wire(proxy.Heal)
 	return []Fault{
-		{Name: name + "-pause", Stack: stack, Expect: expect, Inflict: lasting(wait+time.Second, do(server.Pause), do(server.Resume))},
+		{Name: name + "-pause", Stack: stack, Expect: expect, Inflict: lasting(pause, do(server.Pause), do(server.Resume))},
 		{Name: name + "-cut", Stack: stack, Expect: expect, Inflict: lasting(3*time.Second, wire(proxy.Cut), heal)},
 		{Name: name + "-half-open", Stack: stack, Expect: expect, Inflict: lasting(5*time.Second, wire(proxy.HalfOpen), heal)},
 	}
