@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"maps"
 	"path"
 
 	"github.com/svcgen/svcgen/generator/diag"
@@ -65,16 +66,14 @@ func brokenLines(tree *reconcile.Tree, module string, changes *reconcile.Changes
 	if len(m.Changed) == 0 {
 		return nil, nil
 	}
-	if extends {
-		theirs, err := tree.GoFiles(changes.Made)
-		if err != nil || !typecheck.MayBreak(module, grown, theirs) {
-			return nil, err
-		}
-	}
-	var err error
-	if m.Files, err = tree.GoFiles(func(string) bool { return false }); err != nil {
+	theirs, err := tree.GoFiles(func(name string) bool { return !changes.Made(name) })
+	if err != nil || extends && !typecheck.MayBreak(module, grown, theirs) {
 		return nil, err
 	}
+	if m.Files, err = tree.GoFiles(changes.Made); err != nil {
+		return nil, err
+	}
+	maps.Copy(m.Files, theirs)
 	list := m.Broken(func(name string) bool { return name == meeting || !reconcile.Generated(path.Dir(name)) })
 	if len(list) > 0 {
 		list[len(list)-1].Hint = "svcgen edits no body: these lines are left to you"

@@ -15,9 +15,9 @@ import (
 	"github.com/svcgen/svcgen/generator/fileset"
 )
 
-// Apply brings the tree to set. It does what was planned, unless that is nil or another run has written to the tree
-// since: then it plans again, now that it is the only writer. The changes it returns are the ones it made. An error means
-// that no file was changed, unless it says that the next run finishes this one.
+// Apply brings the tree to set. It does what was planned, which is nil or what Plan returned without an error, unless
+// another run has written to the tree since: then it plans again, now that it is the only writer. The changes it returns
+// are the ones it made. An error means that no file was changed, unless it says that the next run finishes this one.
 func (t *Tree) Apply(set *fileset.Set, opt Options, planned *Changes) (*Changes, error) {
 	if err := t.root.MkdirAll(stateDir, 0o777); err != nil {
 		return nil, err

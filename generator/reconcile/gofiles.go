@@ -10,9 +10,9 @@ import (
 	"sync"
 )
 
-// GoFiles are the Go files of the module that the go command would look at, without those for which skip is true.
-func (t *Tree) GoFiles(skip func(name string) bool) (map[string][]byte, error) {
-	return t.goFiles(func(string) bool { return true }, func(name string) bool { return !skip(name) })
+// GoFiles are the Go files of the module that the go command would look at and for which want is true.
+func (t *Tree) GoFiles(want func(name string) bool) (map[string][]byte, error) {
+	return t.goFiles(func(string) bool { return true }, want)
 }
 
 // goFiles reads the Go files for which want is true, in the folders for which enter is.
