@@ -1,7 +1,7 @@
 // Package plan decides which files an emitted service has, what each is made from and who owns it. A resolved
 // service goes in, a list of files comes out; what is in them is package render's work.
 //
-// The table in table.go is the whole of it: to emit a new file, add a row.
+// The table in table.go is the whole of it, but for the code of the protos: to emit a new file, add a row.
 package plan
 
 import (
