@@ -63,7 +63,7 @@ func regen(t *testing.T, dir string) {
 			t.Error(err)
 		}
 	}()
-	changes, err := tree.Apply(out.Files, options(out), nil)
+	changes, err := tree.Apply(out.Files, options(out))
 	if err != nil {
 		t.Fatal(err)
 	}

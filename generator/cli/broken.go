@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"maps"
 	"path"
 
 	"github.com/svcgen/svcgen/generator/diag"
@@ -45,8 +44,6 @@ func codeLine(src []byte) (line, rest []byte) {
 // brokenLines are the lines of the user's that changes would break. Finding them is all svcgen does about it.
 func brokenLines(tree *reconcile.Tree, module string, changes *reconcile.Changes) (diag.List, error) {
 	m := typecheck.Module{Path: module, Changed: map[string][]byte{}, Renamed: map[string]string{}}
-	extends := true    // all changes are such that other packages can still use what they used
-	var grown []string // the types that have more then
 	for _, action := range changes.Actions {
 		after := action.After()
 		if path.Ext(action.Path) != ".go" || action.From == "" && sameCode(action.Old, after) {
@@ -56,24 +53,14 @@ func brokenLines(tree *reconcile.Tree, module string, changes *reconcile.Changes
 		if action.From != "" {
 			m.Renamed[action.Path] = action.From
 		}
-		extends = extends && reconcile.Generated(path.Dir(action.Path))
-		if extends {
-			var types []string
-			types, extends = typecheck.Extends(action.Old, after)
-			grown = append(grown, types...)
-		}
 	}
 	if len(m.Changed) == 0 {
 		return nil, nil
 	}
-	theirs, err := tree.GoFiles(func(name string) bool { return !changes.Made(name) })
-	if err != nil || extends && !typecheck.MayBreak(module, grown, theirs) {
+	var err error
+	if m.Files, err = tree.GoFiles(); err != nil {
 		return nil, err
 	}
-	if m.Files, err = tree.GoFiles(changes.Made); err != nil {
-		return nil, err
-	}
-	maps.Copy(m.Files, theirs)
 	list := m.Broken(func(name string) bool { return name == meeting || !reconcile.Generated(path.Dir(name)) })
 	if len(list) > 0 {
 		list[len(list)-1].Hint = "svcgen edits no body: these lines are left to you"

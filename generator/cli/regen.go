@@ -138,20 +138,20 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 	if failed != nil {
 		return within(dir, failed)
 	}
+	changes.Notes = append(changes.Notes, broken...)
 	if !f.writes() {
-		changes.Notes = append(changes.Notes, broken...)
 		return within(dir, both(a.preview(dir, f, contract, changes, err), a.strays(tree, f, out)))
 	}
 	if err != nil {
 		return within(dir, err)
 	}
 	if !changes.Empty() {
-		if changes, err = tree.Apply(out.Files, opt, changes); err != nil {
+		if changes, err = tree.Apply(out.Files, opt); err != nil {
 			return within(dir, err)
 		}
+		changes.Notes = append(changes.Notes, broken...)
 		remember(tree, program, out)
 	}
-	changes.Notes = append(changes.Notes, broken...)
 	return within(dir, a.done(dir, f, contract, changes))
 }
 

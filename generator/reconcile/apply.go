@@ -15,10 +15,10 @@ import (
 	"github.com/svcgen/svcgen/generator/fileset"
 )
 
-// Apply brings the tree to set. It does what was planned, which is nil or what Plan returned without an error, unless
-// another run has written to the tree since: then it plans again, now that it is the only writer. The changes it returns
-// are the ones it made. An error means that no file was changed, unless it says that the next run finishes this one.
-func (t *Tree) Apply(set *fileset.Set, opt Options, planned *Changes) (*Changes, error) {
+// Apply brings the tree to set. It plans again once it is the only writer, so what it does fits what is there
+// then; the changes it returns are the ones it made. An error means that no file was changed, unless it says
+// that the next run finishes this one.
+func (t *Tree) Apply(set *fileset.Set, opt Options) (*Changes, error) {
 	if err := t.root.MkdirAll(stateDir, 0o777); err != nil {
 		return nil, err
 	}
@@ -26,7 +26,7 @@ func (t *Tree) Apply(set *fileset.Set, opt Options, planned *Changes) (*Changes,
 	if err != nil {
 		return nil, err
 	}
-	changes, err := t.applyLocked(set, opt, planned)
+	changes, err := t.applyLocked(set, opt)
 	if freed := release(); err == nil && freed != nil {
 		err = notCleared(freed)
 	} else {
@@ -40,7 +40,7 @@ func notCleared(err error) error {
 	return fmt.Errorf("all files are written, svcgen regen finishes what is left to do: %w", err)
 }
 
-func (t *Tree) applyLocked(set *fileset.Set, opt Options, planned *Changes) (*Changes, error) {
+func (t *Tree) applyLocked(set *fileset.Set, opt Options) (*Changes, error) {
 	begin := t.recoverLocked
 	if t.fresh {
 		begin = t.forget // it had not begun, or something would be there
@@ -48,7 +48,7 @@ func (t *Tree) applyLocked(set *fileset.Set, opt Options, planned *Changes) (*Ch
 	if err := begin(); err != nil {
 		return nil, err
 	}
-	changes, err := t.replan(set, opt, planned)
+	changes, err := t.Plan(set, opt)
 	if err != nil || changes.Empty() {
 		return changes, err
 	}
@@ -60,17 +60,6 @@ func (t *Tree) applyLocked(set *fileset.Set, opt Options, planned *Changes) (*Ch
 		return nil, err
 	}
 	return changes, nil
-}
-
-// replan is planned while svcgen.lock is the one it was made from, and another plan otherwise: another run has written to
-// the tree. What a person has written since is found when its file is to be replaced.
-func (t *Tree) replan(set *fileset.Set, opt Options, planned *Changes) (*Changes, error) {
-	if planned != nil {
-		if text, err := t.root.ReadFile(LockName); err == nil && sum(text) == planned.lock {
-			return planned, nil
-		}
-	}
-	return t.Plan(set, opt)
 }
 
 // writers is how many files are written at once. A disk answers many fsyncs together about as fast as one.

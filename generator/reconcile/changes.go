@@ -46,9 +46,7 @@ type Changes struct {
 	Kept      []Kept
 	Notes     diag.List // warnings with a position in the user's code
 
-	made   map[string]bool // files that are as svcgen made them
 	writes []write
-	lock   string // the sum of the svcgen.lock they start from; empty: there was none
 }
 
 // Kept is a file svcgen leaves alone though it would have written it, or knows of no use for it.
@@ -60,9 +58,6 @@ type Kept struct {
 
 // Empty reports whether there is nothing to write.
 func (c *Changes) Empty() bool { return len(c.writes) == 0 }
-
-// Made reports whether the file at name is as svcgen made it, before the changes.
-func (c *Changes) Made(name string) bool { return c.made[name] }
 
 // Count returns how many files have op.
 func (c *Changes) Count(op Op) int {

@@ -71,7 +71,7 @@ func CreateTree(dir string, set *fileset.Set, opt Options) (changes *Changes, er
 	}
 	tree.fresh = true
 	defer func() { err = errors.Join(err, tree.Close()) }()
-	changes, err = tree.Apply(set, opt, nil)
+	changes, err = tree.Apply(set, opt)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("create %s: %w", dir, err), ignoreNotEmpty(tree.root.Remove(stateDir)))
 	}

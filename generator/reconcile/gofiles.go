@@ -10,9 +10,10 @@ import (
 	"sync"
 )
 
-// GoFiles are the Go files of the module that the go command would look at and for which want is true.
-func (t *Tree) GoFiles(want func(name string) bool) (map[string][]byte, error) {
-	return t.goFiles(func(string) bool { return true }, want)
+// GoFiles are the Go files of the module: those the go command would look at.
+func (t *Tree) GoFiles() (map[string][]byte, error) {
+	every := func(string) bool { return true }
+	return t.goFiles(every, every)
 }
 
 // goFiles reads the Go files for which want is true, in the folders for which enter is.

@@ -57,7 +57,7 @@ func (t *Tree) Plan(set *fileset.Set, opt Options) (*Changes, error) {
 var errMisremembered = errors.New("not what it was remembered as")
 
 func (t *Tree) plan(set *fileset.Set, opt Options) (*Changes, error) {
-	old, lockSum, err := t.readLock()
+	old, err := t.Lock()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -66,10 +66,9 @@ func (t *Tree) plan(set *fileset.Set, opt Options) (*Changes, error) {
 	}
 	p := &planner{
 		tree: t, opt: opt, old: old,
-		next:    Lock{Version: opt.Version, Inputs: opt.Inputs, Files: map[string]Entry{}},
-		bases:   map[string][]byte{},
-		decls:   declarations{tree: t, module: module(set)},
-		changes: Changes{lock: lockSum, made: map[string]bool{}},
+		next:  Lock{Version: opt.Version, Inputs: opt.Inputs, Files: map[string]Entry{}},
+		bases: map[string][]byte{},
+		decls: declarations{tree: t, module: module(set)},
 	}
 	if err := p.folder(); err != nil {
 		return nil, err
@@ -109,9 +108,6 @@ func (t *Tree) plan(set *fileset.Set, opt Options) (*Changes, error) {
 	}
 	if err := p.tellVendor(); err != nil {
 		return nil, err
-	}
-	for name, disk := range p.disk {
-		p.changes.made[name] = p.ours(name, disk)
 	}
 	p.changes.sort()
 	edited := slices.DeleteFunc(slices.Clone(p.changes.Actions), func(a Action) bool { return a.Op != Edited })

@@ -1,9 +1,7 @@
 package reconcile
 
 import (
-	"errors"
 	"maps"
-	"strings"
 	"testing"
 
 	"github.com/svcgen/svcgen/generator/fileset"
@@ -243,57 +241,4 @@ func TestRegen(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestMeanwhile: between a plan and what is done for it, somebody writes to the tree.
-func TestMeanwhile(t *testing.T) {
-	begin := func(t *testing.T) (*world, *fileset.Set, *Changes) {
-		w := newWorld(t)
-		w.mustApply(own("gen/a.go", "one"), yours("b.go", "b"))
-		to := set(t, own("gen/a.go", "two"), yours("b.go", "b"), yours("c.go", "c"))
-		planned, err := w.tree.Plan(to, w.opt)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return w, to, planned
-	}
-
-	t.Run("nobody", func(t *testing.T) {
-		w, to, planned := begin(t)
-		done, err := w.tree.Apply(to, w.opt, planned)
-		if err != nil || done != planned {
-			t.Fatalf("done other than planned, or not at all: %v", err)
-		}
-		if got := w.user()["gen/a.go"]; got != "two" {
-			t.Errorf("the file is %q", got)
-		}
-	})
-	t.Run("another svcgen", func(t *testing.T) {
-		w, to, planned := begin(t)
-		w.mustApply(own("gen/a.go", "three"), yours("b.go", "b"), yours("c.go", "c"))
-		w.write("c.go", "mine")
-		done, err := w.tree.Apply(to, w.opt, planned)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := ops(done); got != "update gen/a.go" {
-			t.Errorf("did %q", got)
-		}
-		if got := w.user(); got["gen/a.go"] != "two" || got["c.go"] != "mine" {
-			t.Errorf("the files are %v", got)
-		}
-	})
-	t.Run("a person", func(t *testing.T) {
-		for name, text := range map[string]string{"gen/a.go": "by hand", "c.go": "mine"} {
-			w, to, planned := begin(t)
-			w.write(name, text)
-			was := w.all()
-			if _, err := w.tree.Apply(to, w.opt, planned); !errors.Is(err, errChanged) || !strings.Contains(err.Error(), name) {
-				t.Errorf("%s: the error is %v", name, err)
-			}
-			if !maps.Equal(w.all(), was) {
-				t.Errorf("%s: something has changed", name)
-			}
-		}
-	})
 }

@@ -56,18 +56,11 @@ func (t *Tree) FS() fs.FS { return t.root.FS() }
 
 // Lock reads svcgen.lock. The error wraps fs.ErrNotExist when there is none.
 func (t *Tree) Lock() (Lock, error) {
-	lock, _, err := t.readLock()
-	return lock, err
-}
-
-// readLock is Lock, with the sum of the file.
-func (t *Tree) readLock() (lock Lock, lockSum string, err error) {
 	text, err := t.root.ReadFile(LockName)
 	if err != nil {
-		return Lock{}, "", err
+		return Lock{}, err
 	}
-	lock, err = ParseLock(text)
-	return lock, sum(text), err
+	return ParseLock(text)
 }
 
 // hashOf is Hash of what f is to hold.

@@ -56,11 +56,7 @@ func (w *world) remove(name string) {
 // apply brings the tree to files and returns what it did, as "op path" lines.
 func (w *world) apply(files ...fileset.File) (string, error) {
 	w.t.Helper()
-	planned, err := w.tree.Plan(set(w.t, files...), w.opt)
-	if err != nil {
-		return "", err
-	}
-	changes, err := w.tree.Apply(set(w.t, files...), w.opt, planned)
+	changes, err := w.tree.Apply(set(w.t, files...), w.opt)
 	if err != nil {
 		return "", err
 	}

@@ -11,6 +11,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/svcgen/svcgen/generator/diag"
@@ -120,13 +121,14 @@ func (w *world) imports(f *ast.File, known map[string]*types.Package) []placed {
 	}
 	used := selected(f)
 	for _, spec := range f.Imports {
-		importPath, name := imported(spec)
-		if importPath == "" || importPath == "C" || known[importPath] != nil {
+		importPath, err := strconv.Unquote(spec.Path.Value)
+		if err != nil || importPath == "C" || known[importPath] != nil {
 			continue
 		}
-		as, sure := "", token.IsIdentifier(name) && !majorVersion.MatchString(name)
+		name, as := path.Base(importPath), ""
+		sure := token.IsIdentifier(name) && !majorVersion.MatchString(name)
 		if spec.Name != nil {
-			as, sure = " as "+name, true
+			name, as, sure = spec.Name.Name, " as "+spec.Name.Name, true
 		}
 		switch _, err := w.importer(importPath); {
 		case errors.Is(err, errGone):

@@ -137,10 +137,7 @@ type world struct {
 }
 
 func newWorld(module string, files map[string][]byte, p *parsed) *world {
-	w := &world{
-		module: module, files: files, folders: map[string][]string{}, parsed: p,
-		made: map[string]*unit{}, others: map[string]*types.Package{},
-	}
+	w := &world{module: module, files: files, folders: map[string][]string{}, parsed: p, made: map[string]*unit{}, others: map[string]*types.Package{}}
 	ctx := build.Default
 	ctx.OpenFile = func(name string) (io.ReadCloser, error) {
 		return io.NopCloser(strings.NewReader(string(files[name]))), nil
@@ -171,23 +168,11 @@ func (w *world) parse() {
 }
 
 // folder is where the package of an import path is, if it is of the module.
-func (w *world) folder(importPath string) (string, bool) { return folderOf(w.module, importPath) }
-
-func folderOf(module, importPath string) (string, bool) {
-	if importPath == module {
+func (w *world) folder(importPath string) (string, bool) {
+	if importPath == w.module {
 		return ".", true
 	}
-	return strings.CutPrefix(importPath, module+"/")
-}
-
-// imported is the path of an import, and what the file calls the package: the last element of the path where it does not
-// say. The path is empty where there is none.
-func imported(spec *ast.ImportSpec) (importPath, name string) {
-	importPath, _ = strconv.Unquote(spec.Path.Value)
-	if spec.Name != nil {
-		return importPath, spec.Name.Name
-	}
-	return importPath, path.Base(importPath)
+	return strings.CutPrefix(importPath, w.module+"/")
 }
 
 // reached are the folders from whose code any of the given ones can be seen.
@@ -200,8 +185,8 @@ func (w *world) reached(from map[string]bool) map[string]bool {
 				continue
 			}
 			for _, spec := range f.Imports {
-				importPath, _ := imported(spec)
-				if to, ours := w.folder(importPath); ours {
+				imported, _ := strconv.Unquote(spec.Path.Value)
+				if to, ours := w.folder(imported); ours {
 					users[to] = append(users[to], folder)
 				}
 			}
