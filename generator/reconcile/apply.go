@@ -118,7 +118,10 @@ func (t *Tree) commit(entries []entry) error {
 		return errors.Join(fmt.Errorf("write journal: %w", err), t.forget())
 	}
 	for i, e := range entries {
-		if err := t.move(e); err != nil {
+		if err := t.unchanged(e); err != nil {
+			return errors.Join(err, t.undo(entries[:i], made))
+		}
+		if err := t.place(e); err != nil {
 			return errors.Join(err, t.undo(entries[:i+1], made))
 		}
 	}
@@ -156,8 +159,8 @@ func (t *Tree) record(entries []entry) (made []string, err error) {
 // errChanged says that somebody wrote to the tree between the comparison and the change.
 var errChanged = errors.New("changed while svcgen was at work; run it again")
 
-// move puts one file in place, if it is what it was.
-func (t *Tree) move(e entry) error {
+// unchanged returns an error unless a file is what it was when its change was planned.
+func (t *Tree) unchanged(e entry) error {
 	now, err := t.hashAt(e.Path)
 	if err != nil {
 		return err
@@ -165,7 +168,7 @@ func (t *Tree) move(e entry) error {
 	if now != e.Old {
 		return fmt.Errorf("%s: %w", e.Path, errChanged)
 	}
-	return t.place(e)
+	return nil
 }
 
 // place is what is left to do for one file. The old one is kept under a second name until all is done. Where a file

@@ -26,6 +26,7 @@ type evolution struct {
 	spare  map[string]bool        // stubs nobody edited, of a method that the user's own becomes
 	remade map[string]bool        // stubs nobody edited, made again where a rename has taken or left them
 	parked map[evolve.Decl]string // methods that are free for a new stub, and the file that the old one is in
+	source map[string][]byte      // what the edits are made in, by path
 }
 
 // draft is the user's code while it is edited.
@@ -58,6 +59,7 @@ func (p *planner) evolve(set *fileset.Set) error {
 	if err != nil {
 		return err
 	}
+	p.source = maps.Clone(files)
 	code := draft{files: files, overlay: map[string][]byte{}}
 	follow, err := p.prepareStubs(set, code)
 	if err != nil {
@@ -354,7 +356,7 @@ func (p *planner) edited(name string) error {
 	if _, moves := p.moved[name]; moves || p.fresh[name] {
 		return nil
 	}
-	disk, err := p.tree.look(name)
+	disk, err := p.lookAgain(name)
 	if err != nil {
 		return err
 	}
@@ -366,6 +368,21 @@ func (p *planner) edited(name string) error {
 	}
 	p.changes.change(Edit, fileset.File{Path: name, Owner: fileset.User, Content: p.text[name]}, disk, "")
 	return nil
+}
+
+// lookAgain looks at a file whose new text is made already. It must be the one that was made from: what somebody has
+// saved since then would be lost.
+func (p *planner) lookAgain(name string) (found, error) {
+	disk, err := p.tree.look(name)
+	if err != nil || !disk.regular {
+		return disk, err
+	}
+	source, edited := p.source[name]
+	planned, known := p.disk[name]
+	if edited && !bytes.Equal(source, disk.content) || known && planned.hash != disk.hash {
+		return disk, fmt.Errorf("%s: %w", name, errChanged)
+	}
+	return disk, nil
 }
 
 // evolved plans a file of the user's that the changed contract concerns. It reports whether that was all.
@@ -436,7 +453,7 @@ func isTest(name string) bool { return strings.HasSuffix(name, "_test.go") }
 
 // arrive plans the new place of a file that is renamed with its method.
 func (p *planner) arrive(f fileset.File, from string) error {
-	was, err := p.tree.look(from)
+	was, err := p.lookAgain(from)
 	if err != nil {
 		return err
 	}
@@ -462,7 +479,7 @@ func (p *planner) vacate() error {
 		if slices.ContainsFunc(p.changes.writes, func(w write) bool { return w.Path == from }) {
 			continue
 		}
-		was, err := p.tree.look(from)
+		was, err := p.lookAgain(from)
 		if err != nil {
 			return err
 		}

@@ -40,7 +40,7 @@ func (w *world) stop(n int, files ...fileset.File) {
 		w.t.Fatal(err)
 	}
 	for _, e := range entries[:n] {
-		if err := w.tree.move(e); err != nil {
+		if err := w.tree.place(e); err != nil {
 			w.t.Fatal(err)
 		}
 	}

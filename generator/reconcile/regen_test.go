@@ -1,7 +1,11 @@
 package reconcile
 
 import (
+	"errors"
 	"maps"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/svcgen/svcgen/generator/fileset"
@@ -240,5 +244,63 @@ func TestRegen(t *testing.T) {
 				t.Errorf("a second run changed the tree: %q\nwas %q", got, before)
 			}
 		})
+	}
+}
+
+// TestSavedMeanwhile: a person saves a file after its new text was made, and before it is known what was there.
+func TestSavedMeanwhile(t *testing.T) {
+	w := newWorld(t)
+	w.write("a.go", "package a\n\n// mine\n")
+	begin := func() *planner {
+		p := &planner{tree: w.tree, disk: map[string]found{}, next: Lock{Files: map[string]Entry{}}}
+		p.source = map[string][]byte{"a.go": []byte("package a\n")}
+		p.text = map[string][]byte{"a.go": []byte("package a\n\nfunc f() {}\n")}
+		return p
+	}
+	for name, plan := range map[string]func(*planner) error{
+		"edited":  func(p *planner) error { return p.edited("a.go") },
+		"renamed": func(p *planner) error { return p.arrive(yours("b.go", "package a\n"), "a.go") },
+		"left":    func(p *planner) error { p.moved = map[string]string{"a.go": "b.go"}; return p.vacate() },
+		"a stub nobody had edited": func(p *planner) error {
+			p.source, p.disk = nil, map[string]found{"a.go": {exists: true, regular: true, hash: Hash([]byte("package a\n"))}}
+			return p.arrive(yours("b.go", "package a\n"), "a.go")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := begin()
+			if err := plan(p); !errors.Is(err, errChanged) || !strings.Contains(err.Error(), "a.go") {
+				t.Errorf("the error is %v", err)
+			}
+			if !p.changes.Empty() {
+				t.Error("it is to be replaced")
+			}
+		})
+	}
+}
+
+// TestFolderBecomesLink: what a person does to a folder between the comparison and the change leaves no run to finish.
+func TestFolderBecomesLink(t *testing.T) {
+	w := newWorld(t)
+	w.mustApply(own("gen/a.go", "one"))
+	changes, err := w.tree.Plan(set(t, own("gen/a.go", "two")), w.opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := w.tree.stage(changes.writes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := filepath.Join(t.TempDir(), "gen")
+	if err := errors.Join(os.Rename(w.path("gen"), elsewhere), os.Symlink(elsewhere, w.path("gen"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.tree.commit(entries); err == nil {
+		t.Fatal("no error")
+	}
+	if interrupted, err := w.tree.Interrupted(); err != nil || interrupted {
+		t.Errorf("nothing was moved, and a run is left to finish: %v", err)
+	}
+	if text, err := os.ReadFile(filepath.Join(elsewhere, "a.go")); err != nil || string(text) != "one" {
+		t.Errorf("the file is %q: %v", text, err)
 	}
 }
