@@ -6,13 +6,10 @@ import (
 	"context"
 	"fmt"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/fileset"
 	"github.com/svcgen/svcgen/generator/gogen"
 	"github.com/svcgen/svcgen/generator/ir"
-	"github.com/svcgen/svcgen/generator/manifest"
 	"github.com/svcgen/svcgen/generator/plan"
 	"github.com/svcgen/svcgen/generator/render"
 	"github.com/svcgen/svcgen/generator/schema"
@@ -61,20 +58,29 @@ func generate(ctx context.Context, in Input) (*Output, error) {
 	if err := found.Err(); err != nil {
 		return nil, err
 	}
-	code := meanwhile(func() ([]gogen.File, error) { return gogen.Generate(service.Protos, service.Module, in.Made) })
-	files, set, err := surroundings(m, service, in)
-	made, failed := code()
-	switch {
-	case err != nil:
-		return nil, err
-	case failed != nil:
-		return nil, &BugError{fmt.Errorf("generate code of the protos: %w", failed)}
+	code, err := gogen.Generate(service.Protos, service.Module, in.Made)
+	if err != nil {
+		return nil, &BugError{fmt.Errorf("generate code of the protos: %w", err)}
 	}
-	files = append(files, plan.Code(made)...)
+	modules, err := goModule(m, service)
+	if err != nil {
+		return nil, err
+	}
+	reference, err := templates.Service()
+	if err != nil {
+		return nil, &BugError{err}
+	}
+	files, err := plan.Files(service, plan.Options{
+		Version: in.Version, Reference: reference, Generated: code, Modules: modules,
+	})
+	if err != nil {
+		return nil, &BugError{err}
+	}
 	if list := misplaced(service, files); len(list) > 0 {
 		return nil, s.Sources().Finish(list)
 	}
-	if err := render.Given(set, plan.Code(made)); err != nil {
+	set, err := render.Files(service, files, render.Options{Reference: reference, Fragments: fragment.FS, Made: in.Made})
+	if err != nil {
 		return nil, &BugError{err}
 	}
 	read, err := lookups(service)
@@ -82,39 +88,4 @@ func generate(ctx context.Context, in Input) (*Output, error) {
 		return nil, &BugError{err}
 	}
 	return &Output{Service: service, Plan: files, Files: set, Lookups: read, Warnings: found, Compiled: s.Compiled()}, nil
-}
-
-// surroundings are all files of a service but the code of its protos, planned and rendered.
-func surroundings(m *manifest.Manifest, s *ir.Service, in Input) ([]plan.File, *fileset.Set, error) {
-	modules, err := goModule(m, s)
-	if err != nil {
-		return nil, nil, err
-	}
-	reference, err := templates.Service()
-	if err != nil {
-		return nil, nil, &BugError{err}
-	}
-	files, err := plan.Files(s, plan.Options{Version: in.Version, Reference: reference, Modules: modules})
-	if err != nil {
-		return nil, nil, &BugError{err}
-	}
-	set, err := render.Files(s, files, render.Options{Reference: reference, Fragments: fragment.FS, Made: in.Made})
-	if err != nil {
-		return nil, nil, &BugError{err}
-	}
-	return files, set, nil
-}
-
-// meanwhile begins with work, and returns what waits for it.
-func meanwhile[T any](work func() (T, error)) (wait func() (T, error)) {
-	var result T
-	var group errgroup.Group
-	group.Go(func() (err error) {
-		result, err = work()
-		return err
-	})
-	return func() (T, error) {
-		err := group.Wait()
-		return result, err
-	}
 }

@@ -27,6 +27,11 @@ func sources() func(*planner) ([]File, error) {
 	}
 }
 
+// generated are the messages and stubs of the protos.
+func generated() func(*planner) ([]File, error) {
+	return func(p *planner) ([]File, error) { return given(p.opt.Generated), nil }
+}
+
 // modules are go.mod and go.sum.
 func modules() func(*planner) ([]File, error) {
 	return func(p *planner) ([]File, error) { return given(p.opt.Modules), nil }

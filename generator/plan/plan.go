@@ -1,7 +1,7 @@
 // Package plan decides which files an emitted service has, what each is made from and who owns it. A resolved
 // service goes in, a list of files comes out; what is in them is package render's work.
 //
-// The table in table.go is the whole of it, but for the code of the protos: to emit a new file, add a row.
+// The table in table.go is the whole of it: to emit a new file, add a row.
 package plan
 
 import (
@@ -58,20 +58,11 @@ type Data struct {
 type Options struct {
 	Version   string       // of svcgen
 	Reference fs.FS        // the reference service
+	Generated []gogen.File // what the protos give
 	Modules   []gogen.File // go.mod and go.sum
 }
 
-// Code returns the files that the protos of a service have become. They are apart from the others because they take
-// longest to make, and the others can be planned and rendered meanwhile.
-func Code(made []gogen.File) []File {
-	files := given(made)
-	for i := range files {
-		files[i].Owner, files[i].Why = fileset.Svcgen, "generated from a proto"
-	}
-	return files
-}
-
-// Files returns the other files of s, sorted by path.
+// Files returns the files of s, sorted by path.
 func Files(s *ir.Service, opt Options) ([]File, error) {
 	p := &planner{service: s, opt: opt, overlays: overlays(s)}
 	if err := checkOverlays(opt.Reference, p.overlays); err != nil {

@@ -5,7 +5,7 @@ import (
 	"github.com/svcgen/svcgen/generator/ir"
 )
 
-// table lists every kind of file an emitted service has, but for the code of its protos: see Code.
+// table lists every kind of file an emitted service has.
 func table(s *ir.Service) []row {
 	pkg, gen := "internal/"+s.Package, "internal/gen/"
 	return []row{
@@ -40,6 +40,7 @@ func table(s *ir.Service) []row {
 		{fileset.Merged, fragment("deploy/disruption.yaml", "deploy_disruption.yaml.tmpl"), "Kubernetes: one replica down at a time"},
 		{fileset.Merged, fragment("deploy/network.yaml", "deploy_network.yaml.tmpl"), "Kubernetes: who may call and be called"},
 
+		{fileset.Svcgen, generated(), "generated from a proto"},
 		{fileset.Svcgen, promises(), "what is served and published, which the next run compares with"},
 		{fileset.Svcgen, ignore(".svcgen/.gitignore"), "keeps what svcgen needs for one run only out of version control"},
 		{fileset.Svcgen, fragment(gen+"doc.go", "doc.go.tmpl"), "what internal/gen is, and which svcgen wrote it"},

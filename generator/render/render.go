@@ -62,30 +62,13 @@ func Files(s *ir.Service, files []plan.File, opt Options) (*fileset.Set, error) 
 	}
 	set := &fileset.Set{}
 	for i, f := range files {
-		if err := add(set, f, done[i]); err != nil {
+		file := done[i]
+		file.Path, file.Owner, file.Mode, file.Decl, file.Variant = f.Path, f.Owner, 0o644, f.Decl, f.Variant
+		if err := set.Add(file); err != nil {
 			return nil, err
 		}
 	}
 	return set, nil
-}
-
-// Given adds files to set whose bytes are there already.
-func Given(set *fileset.Set, files []plan.File) error {
-	for _, f := range files {
-		if err := add(set, f, given(f)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func add(set *fileset.Set, f plan.File, file fileset.File) error {
-	file.Path, file.Owner, file.Mode, file.Decl, file.Variant = f.Path, f.Owner, 0o644, f.Decl, f.Variant
-	return set.Add(file)
-}
-
-func given(f plan.File) fileset.File {
-	return fileset.File{Content: f.Content, Packed: f.Packed, Kept: f.Kept, Key: f.Key}
 }
 
 type renderer struct {
@@ -98,7 +81,7 @@ type renderer struct {
 // file is what f holds, and the key of what that was made from.
 func (r renderer) file(f plan.File) (fileset.File, error) {
 	if f.Source == plan.Given {
-		return given(f), nil
+		return fileset.File{Content: f.Content, Packed: f.Packed, Kept: f.Kept, Key: f.Key}, nil
 	}
 	content, err := r.text(f)
 	if err != nil || f.Source != plan.Fragment || !strings.HasSuffix(f.Path, ".go") {
