@@ -37,12 +37,12 @@ var (
 	errGone    = errors.New("the package is gone")
 )
 
-// faults are the first errors of each line, in the files for which ask is true.
-func (w *world) faults(ask func(string) bool) []placed {
+// faults are the first errors of each line, in the files that are asked for.
+func (w *world) faults() []placed {
 	var all []placed
 	for _, folder := range slices.Sorted(maps.Keys(w.folders)) {
 		names := w.folders[folder]
-		if !w.real[folder] || !slices.ContainsFunc(names, ask) {
+		if !slices.ContainsFunc(names, func(name string) bool { return w.asked[name] }) {
 			continue
 		}
 		inside, outside := w.split(names)
@@ -56,7 +56,7 @@ func (w *world) faults(ask func(string) bool) []placed {
 	seen := map[diag.Pos]bool{}
 	return slices.DeleteFunc(all, func(f placed) bool {
 		line := diag.Pos{File: f.pos.File, Line: f.pos.Line}
-		drop := seen[line] || !ask(f.pos.File)
+		drop := seen[line] || !w.asked[f.pos.File]
 		seen[line] = true
 		return drop
 	})
@@ -69,15 +69,13 @@ func (w *world) importPath(folder string) string {
 	return w.module + "/" + folder
 }
 
-// split parses files, and sets those of the external test package apart.
+// split sets the files of the external test package apart.
 func (w *world) split(names []string) (inside, outside []*ast.File) {
 	for _, name := range names {
-		f := w.parsed.file(name, w.files[name])
-		switch {
-		case f == nil:
-		case strings.HasSuffix(name, "_test.go") && strings.HasSuffix(f.Name.Name, "_test"):
+		f := w.trees[name]
+		if strings.HasSuffix(name, "_test.go") && strings.HasSuffix(f.Name.Name, "_test") {
 			outside = append(outside, f)
-		default:
+		} else {
 			inside = append(inside, f)
 		}
 	}
@@ -103,7 +101,7 @@ func (w *world) check(name string, files []*ast.File, known map[string]*types.Pa
 			}
 		},
 	}
-	pkg, _ := conf.Check(name, w.parsed.fset, files, nil) // its errors were collected
+	pkg, _ := conf.Check(name, w.fset, files, nil) // its errors were collected
 	if !signatures {
 		for _, f := range files {
 			found = append(found, w.imports(f, known)...)
@@ -117,7 +115,7 @@ func (w *world) check(name string, files []*ast.File, known map[string]*types.Pa
 func (w *world) imports(f *ast.File, known map[string]*types.Package) []placed {
 	var found []placed
 	tell := func(spec *ast.ImportSpec, format string, args ...any) {
-		found = append(found, w.place(types.Error{Fset: w.parsed.fset, Pos: spec.Pos(), Msg: fmt.Sprintf(format, args...)}))
+		found = append(found, w.place(types.Error{Fset: w.fset, Pos: spec.Pos(), Msg: fmt.Sprintf(format, args...)}))
 	}
 	used := selected(f)
 	for _, spec := range f.Imports {
@@ -167,14 +165,15 @@ func (i importer) Import(importPath string) (*types.Package, error) { return i(i
 
 // importer checks the declarations of a package of the module. Where nothing changed it is not looked into.
 func (w *world) importer(importPath string) (*types.Package, error) {
-	folder, ours := w.folder(importPath)
+	folder, ours := folderOf(w.module, importPath)
 	if !ours {
 		return w.outside(importPath), errUnknown
 	}
-	if !w.real[folder] {
+	gone, looked := w.gone[folder]
+	if !looked {
 		return nil, errUnknown
 	}
-	if len(w.folders[folder]) == 0 {
+	if gone {
 		return nil, errGone
 	}
 	u := w.made[folder]

@@ -20,7 +20,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -50,22 +49,22 @@ func (m Module) Broken(ask func(name string) bool) diag.List {
 			delete(after, from)
 		}
 	}
-	p := &parsed{fset: token.NewFileSet(), files: map[string][]parsedFile{}}
-	is := newWorld(m.Path, after, p)
-	folders := is.reached(m.touched())
-	if !slices.ContainsFunc(slices.Collect(maps.Keys(m.Files)), func(name string) bool { return ask(name) && folders[path.Dir(name)] }) {
+	c := newChange(m, after)
+	scope := c.scope(ask)
+	if !slices.ContainsFunc(c.files, func(f *file) bool { return f.was != nil && scope.asked[f.name] }) {
 		return nil
 	}
-	is.real = folders
-	is.parse()
-	faults := is.faults(ask)
+	return c.broken(m, after, scope)
+}
+
+// broken are the lines of the files in scope.
+func (c *change) broken(m Module, after map[string][]byte, scope scope) diag.List {
+	faults := c.world(after, scope, func(f *file) *state { return f.is }).faults()
 	if len(faults) == 0 {
 		return nil // whatever was wrong before
 	}
-	was := newWorld(m.Path, m.Files, p)
-	was.real = folders
 	known := map[fault]int{}
-	for _, f := range was.faults(ask) {
+	for _, f := range c.world(m.Files, scope, func(f *file) *state { return f.was }).faults() {
 		known[f.fault]++
 	}
 	var list diag.List
@@ -85,126 +84,141 @@ func (m Module) Broken(ask func(name string) bool) diag.List {
 	return list.Sorted()
 }
 
-// touched are the folders in which a file changes.
-func (m Module) touched() map[string]bool {
-	folders := map[string]bool{}
-	for name := range m.Changed {
-		if strings.HasSuffix(name, ".go") {
-			folders[path.Dir(name)] = true
-		}
-	}
-	return folders
+// change is the Go files of a module as they are and as they will be.
+type change struct {
+	module string
+	fset   *token.FileSet
+	files  []*file // by name
 }
 
-// parsed keeps syntax trees by name, since that is a part of the place of what is in them, and by content: most files are
-// the same before and after. It is safe for concurrent use.
-type parsed struct {
-	fset  *token.FileSet
-	mu    sync.Mutex
-	files map[string][]parsedFile
+// file is one of them. What it says of itself is known for those that are parsed.
+type file struct {
+	name, folder string
+	was, is      *state          // nil: there is none; one where nothing changes
+	imports      map[string]bool // folders of the module
+	outline
 }
 
-type parsedFile struct {
+type state struct {
 	src  []byte
 	tree *ast.File
 }
 
-// file parses src. A file that does not parse has its errors from the compiler.
-func (p *parsed) file(name string, src []byte) *ast.File {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, f := range p.files[name] {
-		if bytes.Equal(f.src, src) {
-			return f.tree
+func newChange(m Module, after map[string][]byte) *change {
+	c := &change{module: m.Path, fset: token.NewFileSet()}
+	names := maps.Clone(after)
+	maps.Copy(names, m.Files)
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		f := &file{name: name, folder: path.Dir(name), imports: map[string]bool{}, outline: newOutline()}
+		if src, there := m.Files[name]; there {
+			f.was = &state{src: src}
 		}
+		if src, there := after[name]; there {
+			f.is = f.was
+			if f.was == nil || !bytes.Equal(src, f.was.src) {
+				f.is = &state{src: src}
+			}
+		}
+		c.files = append(c.files, f)
 	}
-	p.mu.Unlock()
-	tree, _ := parser.ParseFile(p.fset, name, src, parser.SkipObjectResolution)
-	p.mu.Lock()
-	p.files[name] = append(p.files[name], parsedFile{src, tree})
-	return tree
+	each(c.files, c.readImports)
+	return c
 }
 
-// world is one state of the module.
+// states are the different ones.
+func (f *file) states() []*state {
+	if f.was == f.is {
+		return []*state{f.is}
+	}
+	return slices.DeleteFunc([]*state{f.was, f.is}, func(s *state) bool { return s == nil })
+}
+
+func (f *file) changes() bool { return f.was != f.is }
+
+func (c *change) readImports(f *file) {
+	for _, s := range f.states() {
+		tree, _ := parser.ParseFile(token.NewFileSet(), f.name, s.src, parser.ImportsOnly)
+		if tree == nil {
+			continue
+		}
+		for _, spec := range tree.Imports {
+			imported, _ := strconv.Unquote(spec.Path.Value)
+			if folder, ours := folderOf(c.module, imported); ours {
+				f.imports[folder] = true
+			}
+		}
+	}
+}
+
+// parse parses the states of a file, and notes the names in it: with inner, those in function bodies, too. One that does not parse has its errors from the compiler.
+func (c *change) parse(f *file, inner bool) {
+	for _, s := range f.states() {
+		if s.tree, _ = parser.ParseFile(c.fset, f.name, s.src, parser.SkipObjectResolution); s.tree != nil {
+			f.add(s.tree, inner)
+		}
+	}
+}
+
+// each calls do for every file, for several at the same time.
+func each(files []*file, do func(*file)) {
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for some := range slices.Chunk(files, 20) {
+		group.Go(func() error {
+			for _, f := range some {
+				do(f)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // none fails
+}
+
+// world is one state of the module, as far as it is needed.
 type world struct {
 	module  string
+	fset    *token.FileSet
 	files   map[string][]byte
+	trees   map[string]*ast.File
+	asked   map[string]bool
 	folders map[string][]string // the files of each that are built on this machine
-	parsed  *parsed
-	real    map[string]bool // the folders whose packages are looked into
+	gone    map[string]bool     // the folders that are looked into; true: no file of it is built
 	made    map[string]*unit
 	others  map[string]*types.Package // from elsewhere
 }
 
-func newWorld(module string, files map[string][]byte, p *parsed) *world {
-	w := &world{module: module, files: files, folders: map[string][]string{}, parsed: p, made: map[string]*unit{}, others: map[string]*types.Package{}}
+// world is the module in the states that pick returns, whose text is in files.
+func (c *change) world(files map[string][]byte, scope scope, pick func(*file) *state) *world {
+	w := &world{
+		module: c.module, fset: c.fset, files: files, trees: map[string]*ast.File{}, asked: scope.asked,
+		folders: map[string][]string{}, gone: maps.Clone(scope.folders), made: map[string]*unit{}, others: map[string]*types.Package{},
+	}
 	ctx := build.Default
 	ctx.OpenFile = func(name string) (io.ReadCloser, error) {
-		return io.NopCloser(strings.NewReader(string(files[name]))), nil
+		return io.NopCloser(bytes.NewReader(files[name])), nil
 	}
 	ctx.JoinPath = path.Join
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		folder, base := path.Split(name)
-		if ok, err := ctx.MatchFile(path.Clean(folder), base); err == nil && ok {
-			w.folders[path.Clean(folder)] = append(w.folders[path.Clean(folder)], name)
+	for _, f := range c.files {
+		s := pick(f)
+		if s == nil || !scope.needed[f.name] && !w.gone[f.folder] {
+			continue
+		}
+		if built, err := ctx.MatchFile(f.folder, path.Base(f.name)); err != nil || !built {
+			continue
+		}
+		w.gone[f.folder] = false
+		if scope.needed[f.name] && s.tree != nil {
+			w.folders[f.folder] = append(w.folders[f.folder], f.name)
+			w.trees[f.name] = s.tree
 		}
 	}
 	return w
 }
 
-// parse parses what will be looked into, several files at the same time.
-func (w *world) parse() {
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for folder := range w.real {
-		for _, name := range w.folders[folder] {
-			group.Go(func() error {
-				w.parsed.file(name, w.files[name])
-				return nil
-			})
-		}
-	}
-	_ = group.Wait() // none fails
-}
-
-// folder is where the package of an import path is, if it is of the module.
-func (w *world) folder(importPath string) (string, bool) {
-	if importPath == w.module {
+// folderOf is where the package of an import path is, if it is of the module.
+func folderOf(module, importPath string) (string, bool) {
+	if importPath == module {
 		return ".", true
 	}
-	return strings.CutPrefix(importPath, w.module+"/")
-}
-
-// reached are the folders from whose code any of the given ones can be seen.
-func (w *world) reached(from map[string]bool) map[string]bool {
-	users := map[string][]string{} // of a folder: the folders that import it
-	for folder, names := range w.folders {
-		for _, name := range names {
-			f, _ := parser.ParseFile(token.NewFileSet(), name, w.files[name], parser.ImportsOnly)
-			if f == nil {
-				continue
-			}
-			for _, spec := range f.Imports {
-				imported, _ := strconv.Unquote(spec.Path.Value)
-				if to, ours := w.folder(imported); ours {
-					users[to] = append(users[to], folder)
-				}
-			}
-		}
-	}
-	reached := map[string]bool{}
-	var visit func(string)
-	visit = func(folder string) {
-		if reached[folder] {
-			return
-		}
-		reached[folder] = true
-		for _, user := range users[folder] {
-			visit(user)
-		}
-	}
-	for folder := range from {
-		visit(folder)
-	}
-	return reached
+	return strings.CutPrefix(importPath, module+"/")
 }

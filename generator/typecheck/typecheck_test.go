@@ -18,6 +18,7 @@ import (
 )
 type R struct{ Note string }
 type Order struct{}
+type Caller interface{}
 type Server interface {
 	M(context.Context, *R) (*R, error)
 	Watch(*R, grpc.ServerStreamingServer[R]) error
@@ -87,6 +88,29 @@ import (
 	"m.test/user"
 )
 var x, y = v1.R{}.Note, user.New()
+-- far/type.go --
+package far
+type T struct{}
+-- far/extra.go --
+package far
+type U struct{}
+-- far/more.go --
+package far
+func (U) Extra() {}
+-- far/blank.go --
+package far
+import _ "m.test/gen/v1"
+-- far/method.go --
+package far
+import "m.test/gen/v1"
+func (T) Get() v1.R { return v1.R{} }
+-- far/use.go --
+package far
+func use() string { return T{}.Get().Note }
+-- far/call.go --
+package far
+import "m.test/gen/v1"
+var _ v1.Caller = U{}
 `
 
 func TestBroken(t *testing.T) {
@@ -98,7 +122,7 @@ func TestBroken(t *testing.T) {
 		{"something is added", "gen/v1/v1.go", "type Order", "type More struct{}\ntype Order", ""},
 		{
 			"a field goes", "gen/v1/v1.go", "Note string", "",
-			"user/outside_test.go:6:19 v1.R{}.Note undefined (type\nuser/user.go:21:21 r.Note undefined (type\nuser/user.go:22:11 r.Note undefined (type\nuser/user_test.go:3:14 unknown field Note",
+			"far/use.go:2:38 T{}.Get().Note undefined (type\nuser/outside_test.go:6:19 v1.R{}.Note undefined (type\nuser/user.go:21:21 r.Note undefined (type\nuser/user.go:22:11 r.Note undefined (type\nuser/user_test.go:3:14 unknown field Note",
 		},
 		{
 			"a method has other types", "gen/v1/v1.go", "\tM(context.Context, *R)", "\tM(context.Context, *Order)",
@@ -109,12 +133,15 @@ func TestBroken(t *testing.T) {
 			"gen/app/services.go:9:17 cannot use user.New()\ngen/app/services.go:10:17 cannot use impl.Impl{}",
 		},
 		{
+			"a method is new, and there is one", "gen/v1/v1.go", "Caller interface{}", "Caller interface{ Extra() }", "",
+		},
+		{
 			"a stream has another type", "gen/v1/v1.go", "\tWatch(*R, grpc.ServerStreamingServer[R])", "\tWatch(*R, grpc.ServerStreamingServer[Order])",
 			"gen/app/services.go:9:17 cannot use user.New()\ngen/app/services.go:10:17 cannot use impl.Impl{}",
 		},
 		{
 			"a package goes: every file that imports it is told", "gen/v1/v1.go", module[strings.Index(module, "package v1"):strings.Index(module, "-- gen/still")], "",
-			"gen/app/services.go:4:2 could not import\nimpl/impl.go:4:2 could not import\nuser/outside_test.go:3:2 could not import\n" +
+			"far/blank.go:2:8 could not import\nfar/call.go:2:8 could not import\nfar/method.go:2:8 could not import\ngen/app/services.go:4:2 could not import\nimpl/impl.go:4:2 could not import\nuser/outside_test.go:3:2 could not import\n" +
 				"user/user.go:6:2 could not import\nuser/user_test.go:2:8 could not import",
 		},
 		{"an import from elsewhere has lost its use", "user/user.go", "type noisy struct{ grpc.Noise }", "type noisy struct{}", `user/user.go:4:2 "google.golang.org/grpc" imported and`},

@@ -1,0 +1,241 @@
+package typecheck
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestScope compares what is found with what is found when every file of the packages that see the change is looked at.
+func TestScope(t *testing.T) {
+	cases, told, left := 1000, 0, 0
+	for seed := range cases {
+		m := randomModule(rand.New(rand.NewPCG(uint64(seed), 4)))
+		after := maps.Clone(m.Files)
+		maps.Copy(after, m.Changed)
+		ask := func(name string) bool { return !strings.HasPrefix(name, "gen/") }
+		narrow, wide := newChange(m, after), newChange(m, after)
+		scope := narrow.scope(ask)
+		got := narrow.broken(m, after, scope)
+		want := wide.broken(m, after, wide.everything(ask))
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			for _, name := range slices.Sorted(maps.Keys(after)) {
+				t.Logf("%s\n%s", name, after[name])
+				if was := m.Files[name]; string(was) != string(after[name]) {
+					t.Logf("it was\n%s", was)
+				}
+			}
+			t.Fatalf("seed %d: of %v\n%v\nnot\n%v", seed, scope.asked, got, want)
+		}
+		told += len(want)
+		for _, f := range narrow.files {
+			if scope.folders[f.folder] && !scope.needed[f.name] {
+				left++
+			}
+		}
+	}
+	t.Logf("%d lines told, %d files left out", told, left)
+	if told < cases/4 || left < cases/4 {
+		t.Error("that is too few to show anything")
+	}
+}
+
+// everything is a scope that leaves out nothing.
+func (c *change) everything(ask func(string) bool) scope {
+	s := c.scope(ask)
+	for _, f := range c.files {
+		if !s.folders[f.folder] {
+			continue
+		}
+		s.concerned[f.name], s.needed[f.name], s.asked[f.name] = true, true, ask(f.name)
+		c.parse(f, true)
+	}
+	return s
+}
+
+// randomModule is a module of three packages, gen/a < b < ., that use each other's names at random, and a change of the first.
+// It mostly compiles: what a declaration is made of is picked from what is there.
+func randomModule(r *rand.Rand) Module {
+	m := Module{Path: "m.test", Files: map[string][]byte{}, Changed: map[string][]byte{}}
+	w := &writer{r: r}
+	gen := w.pkg("gen/a", 2, 3)
+	maps.Copy(m.Files, gen)
+	for _, folder := range []string{"b", "."} {
+		maps.Copy(m.Files, w.pkg(folder, 3+r.IntN(5), 1))
+	}
+	for range 10 { // it may be that there is nothing to edit
+		for _, name := range slices.Sorted(maps.Keys(gen)) {
+			if now := w.edit(string(gen[name])); now != string(gen[name]) {
+				m.Changed[name] = []byte(now)
+			}
+		}
+		if len(m.Changed) > 0 {
+			break
+		}
+	}
+	return m
+}
+
+type writer struct {
+	r     *rand.Rand
+	count int
+	kinds [6][]string // qualified names: package.name
+}
+
+const (
+	structs = iota
+	interfaces
+	functions
+	values
+	fields  // of values of structs, and calls of methods
+	methods // with their signatures
+)
+
+// pkg writes a package of some files, each with at least so many declarations.
+func (w *writer) pkg(folder string, files, declarations int) map[string][]byte {
+	pkg := map[string]string{"gen/a": "a", "b": "b", ".": "c"}[folder]
+	all := map[string][]byte{}
+	for i := range files {
+		var body strings.Builder
+		for range declarations + w.r.IntN(3) {
+			w.declare(&body, pkg)
+		}
+		text := body.String()
+		imports := ""
+		for name, in := range map[string]string{"a": "gen/a", "b": "b"} {
+			if name != pkg && strings.Contains(text, name+".") {
+				imports += fmt.Sprintf("import %q\n", "m.test/"+in)
+			}
+		}
+		all[path.Join(folder, fmt.Sprintf("f%d.go", i))] = []byte("package " + pkg + "\n" + imports + text)
+	}
+	return all
+}
+
+// declare writes a declaration in pkg.
+func (w *writer) declare(b *strings.Builder, pkg string) {
+	w.count++
+	n := w.count
+	add := func(kind int, name string) { w.kinds[kind] = append(w.kinds[kind], pkg+"."+name) }
+	own := func(s string) string { return strings.ReplaceAll(s, "\x00"+pkg+".", "") }
+	var text string
+	switch w.r.IntN(9) {
+	case 0, 1:
+		text = fmt.Sprintf("type S%d struct {\n\tF%d int\n\tG%d %s\n}\n", n, n, n, w.typ())
+		embedded := ""
+		if w.r.IntN(2) == 0 && len(w.kinds[structs]) > 0 {
+			embedded = w.pick(structs, "")
+			text = strings.Replace(text, "{\n", "{\n\t"+embedded+"\n", 1)
+		}
+		add(structs, fmt.Sprintf("S%d", n))
+		add(fields, fmt.Sprintf("S%d{}.F%d", n, n))
+		add(fields, fmt.Sprintf("S%d{}.G%d", n, n))
+		if i := strings.LastIndexByte(embedded, 'S'); i >= 0 {
+			add(fields, fmt.Sprintf("S%d{}.F%s", n, embedded[i+1:]))
+		}
+	case 2:
+		method := fmt.Sprintf("M%d(x %s) (y %s)", 1+w.r.IntN(3), w.typ(), w.typ())
+		if w.r.IntN(4) > 0 && len(w.kinds[methods]) > 0 {
+			method = w.kinds[methods][w.r.IntN(len(w.kinds[methods]))]
+		}
+		text = fmt.Sprintf("type I%d interface {\n\t%s\n}\n", n, method)
+		add(interfaces, fmt.Sprintf("I%d", n))
+	case 3:
+		of := w.pick(structs, "struct{}")
+		text = fmt.Sprintf("type S%d = %s\n", n, of)
+		add(structs, fmt.Sprintf("S%d", n))
+		if i := strings.LastIndexByte(of, 'S'); i >= 0 {
+			add(fields, fmt.Sprintf("S%d{}.F%s", n, of[i+1:]))
+		}
+	case 4, 5:
+		text = fmt.Sprintf("func V%d(x %s) (y %s) {\n%s\treturn\n}\n", n, w.typ(), w.typ(), w.body())
+		add(functions, fmt.Sprintf("V%d", n))
+	case 6:
+		text = fmt.Sprintf("var X%d %s\n", n, w.typ())
+		add(values, fmt.Sprintf("X%d", n))
+	case 7:
+		text = fmt.Sprintf("var X%d = %s\n", n, w.pick(fields+w.r.IntN(2)*(values-fields), "0"))
+		add(values, fmt.Sprintf("X%d", n))
+	default:
+		var mine []string
+		for _, s := range w.kinds[structs] {
+			if strings.HasPrefix(s, pkg+".") {
+				mine = append(mine, s)
+			}
+		}
+		if len(mine) == 0 {
+			return
+		}
+		of := mine[w.r.IntN(len(mine))]
+		name, in, out := fmt.Sprintf("M%d", 1+w.r.IntN(3)), w.typ(), w.typ()
+		text = fmt.Sprintf("func (s \x00%s) %s(x %s) (y %s) {\n%s\treturn\n}\n", of, name, in, out, w.body())
+		w.kinds[methods] = append(w.kinds[methods], fmt.Sprintf("%s(x %s) (y %s)", name, in, out))
+		add(fields, fmt.Sprintf("%s{}.%s(*new(%s))", strings.TrimPrefix(of, pkg+"."), name, in))
+	}
+	b.WriteString(strings.ReplaceAll(own(text), "\x00", ""))
+}
+
+// body is statements that may compile.
+func (w *writer) body() string {
+	var b strings.Builder
+	for range w.r.IntN(5) {
+		switch w.r.IntN(5) {
+		case 0:
+			fmt.Fprintf(&b, "\t_ = append([]%s{}, %s)\n", w.typ(), w.pick(fields, "0"))
+		case 1:
+			fmt.Fprintf(&b, "\tvar _ %s = new(%s)\n", w.pick(interfaces, "any"), w.pick(structs, "struct{}"))
+		case 2:
+			fmt.Fprintf(&b, "\t_ = %s(%s)\n", w.pick(functions, "len"), w.pick(values, "0"))
+		case 3:
+			fmt.Fprintf(&b, "\t_ = %s\n", w.pick(fields, "0"))
+		default:
+			fmt.Fprintf(&b, "\t_ = %s(%s{})\n", w.pick(structs, "struct{}"), w.pick(structs, "struct{}"))
+		}
+	}
+	return b.String()
+}
+
+// typ is a type.
+func (w *writer) typ() string {
+	switch w.r.IntN(5) {
+	case 0, 1:
+		return w.pick(structs, "int")
+	case 2:
+		return "*" + w.pick(structs, "int")
+	case 3:
+		return w.pick(interfaces, "any")
+	default:
+		return "int"
+	}
+}
+
+// pick is the name of something, marked as one that may be of the own package.
+func (w *writer) pick(kind int, none string) string {
+	if len(w.kinds[kind]) == 0 {
+		return none
+	}
+	return "\x00" + w.kinds[kind][w.r.IntN(len(w.kinds[kind]))]
+}
+
+// edit takes lines of a file away, or changes them.
+func (w *writer) edit(src string) string {
+	lines := strings.SplitAfter(src, "\n")
+	for i, line := range lines {
+		if !strings.HasPrefix(line, "\t") || strings.Contains(line, "return") || w.r.IntN(3) == 0 {
+			continue
+		}
+		switch w.r.IntN(3) {
+		case 0:
+			lines[i] = ""
+		case 1:
+			lines[i] = strings.Replace(line, "int", "string", 1)
+		default:
+			lines[i] = line + strings.NewReplacer("F", "More", "G", "More", "M1", "M2", "M2", "M3").Replace(line)
+		}
+	}
+	return strings.Join(lines, "")
+}
