@@ -56,6 +56,12 @@ func (c *change) scope(ask func(string) bool) scope {
 
 // concern adds the files that have a word for what is affected.
 func (s scope) concern(files []*file) {
+	dotted := map[string][]string{} // of a folder: those in which its names are taken, too
+	for _, f := range files {
+		for folder := range f.dots {
+			dotted[folder] = append(dotted[folder], f.folder)
+		}
+	}
 	affected, carries := names{}, map[string]bool{}
 	for again := true; again; {
 		again = false
@@ -64,6 +70,9 @@ func (s scope) concern(files []*file) {
 				carries[f.name], again = true, true
 				affected.add(f.folder, f.declared)
 				affected.add(f.folder, f.types)
+				for _, folder := range dotted[f.folder] {
+					affected.add(folder, f.declared)
+				}
 			}
 		}
 	}

@@ -96,6 +96,7 @@ type file struct {
 	name, folder string
 	was, is      *state          // nil: there is none; one where nothing changes
 	imports      map[string]bool // folders of the module
+	dots         map[string]bool // those of them whose names are the file's own: import . "path"
 	outline
 }
 
@@ -109,7 +110,7 @@ func newChange(m Module, after map[string][]byte) *change {
 	names := maps.Clone(after)
 	maps.Copy(names, m.Files)
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		f := &file{name: name, folder: path.Dir(name), imports: map[string]bool{}, outline: newOutline()}
+		f := &file{name: name, folder: path.Dir(name), imports: map[string]bool{}, dots: map[string]bool{}, outline: newOutline()}
 		if src, there := m.Files[name]; there {
 			f.was = &state{src: src}
 		}
@@ -145,6 +146,9 @@ func (c *change) readImports(f *file) {
 			imported, _ := strconv.Unquote(spec.Path.Value)
 			if folder, ours := folderOf(c.module, imported); ours {
 				f.imports[folder] = true
+				if spec.Name != nil && spec.Name.Name == "." {
+					f.dots[folder] = true
+				}
 			}
 		}
 	}
