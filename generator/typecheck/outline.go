@@ -1,9 +1,13 @@
 package typecheck
 
-import "go/ast"
+import (
+	"go/ast"
+	"strings"
+)
 
 // outline is the names in a file, in all the states it has.
 type outline struct {
+	packages map[string]bool // what the package is called; of an external test, without _test
 	declared map[string]bool // in the package
 	methods  map[string]bool
 	types    map[string]bool // that methods are declared for
@@ -12,11 +16,12 @@ type outline struct {
 }
 
 func newOutline() outline {
-	return outline{map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}}
+	return outline{map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}}
 }
 
 // add adds what is in one state of the file; of function bodies only with inner.
 func (o outline) add(f *ast.File, inner bool) {
+	o.packages[strings.TrimSuffix(f.Name.Name, "_test")] = true
 	for _, decl := range f.Decls {
 		switch decl := decl.(type) {
 		case *ast.FuncDecl:
@@ -26,6 +31,9 @@ func (o outline) add(f *ast.File, inner bool) {
 				switch spec := spec.(type) {
 				case *ast.TypeSpec:
 					identifiers(spec.Name, o.declared)
+					if spec.Assign.IsValid() { // a method may be declared for an alias
+						identifiers(spec.Type, o.types)
+					}
 				case *ast.ValueSpec:
 					for _, name := range spec.Names {
 						identifiers(name, o.declared)

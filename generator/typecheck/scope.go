@@ -12,7 +12,8 @@ import (
 // package declares, or one that the file imports. So a file is concerned when it changes, when it imports a package in
 // which something changes, and when it has a word for what is affected: that is what a changed file declares, and what is
 // declared by a file that has such a word outside of function bodies. A method counts for the type it is declared for:
-// whoever has a value of that calls it without naming the type.
+// whoever has a value of that calls it without naming the type. Concerned is also a file that declares a name which a changed one declares or
+// imports something by, and every file of a package whose files do not agree on what it is called.
 //
 // To check those files others are needed: those that declare what the code to check has words for, and so on. That goes
 // for methods, too: one for which there is no word is not called, and no interface asks for it.
@@ -36,8 +37,16 @@ func (c *change) scope(ask func(string) bool) scope {
 	s.folders = reached(c.files, changing)
 	files := slices.DeleteFunc(slices.Clone(c.files), func(f *file) bool { return !s.folders[f.folder] })
 	each(files, func(f *file) { c.parse(f, ask(f.name)) })
+	clauses, called := names{}, names{} // of packages, and of what changing files import
 	for _, f := range files {
-		s.concerned[f.name] = f.changes() || common(f.imports, changing)
+		clauses.add(f.folder, f.packages)
+		if f.changes() {
+			called.add(f.folder, f.called)
+		}
+	}
+	for _, f := range files {
+		torn := changing[f.folder] && len(clauses[f.folder]) > 1
+		s.concerned[f.name] = f.changes() || torn || common(f.imports, changing) || common(f.declared, called[f.folder])
 	}
 	s.concern(files)
 	for _, f := range files {
@@ -77,7 +86,7 @@ func (s scope) concern(files []*file) {
 		}
 	}
 	for _, f := range files {
-		s.concerned[f.name] = s.concerned[f.name] || affected.seen(f, f.outer) || affected.seen(f, f.inner)
+		s.concerned[f.name] = s.concerned[f.name] || common(f.declared, affected[f.folder]) || affected.seen(f, f.outer) || affected.seen(f, f.inner)
 	}
 }
 
@@ -92,6 +101,10 @@ func (s scope) need(files []*file) {
 			}
 			s.needed[f.name], again = true, true
 			maps.Copy(s.words, f.outer)
+			if f.changes() { // another may declare the same
+				maps.Copy(s.words, f.declared)
+				maps.Copy(s.words, f.methods)
+			}
 			if s.asked[f.name] {
 				maps.Copy(s.words, f.inner)
 			}

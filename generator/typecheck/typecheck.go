@@ -36,6 +36,17 @@ type Module struct {
 
 // Broken are the lines that compiled before the change and will not afterwards, of files for which ask is true.
 func (m Module) Broken(ask func(name string) bool) diag.List {
+	after := m.after()
+	c := newChange(m, after)
+	scope := c.scope(ask)
+	if !slices.ContainsFunc(c.files, func(f *file) bool { return f.was != nil && scope.asked[f.name] }) {
+		return nil
+	}
+	return c.broken(m, after, scope)
+}
+
+// after is the module as it will be.
+func (m Module) after() map[string][]byte {
 	after := maps.Clone(m.Files)
 	for name, src := range m.Changed {
 		if src == nil {
@@ -49,12 +60,7 @@ func (m Module) Broken(ask func(name string) bool) diag.List {
 			delete(after, from)
 		}
 	}
-	c := newChange(m, after)
-	scope := c.scope(ask)
-	if !slices.ContainsFunc(c.files, func(f *file) bool { return f.was != nil && scope.asked[f.name] }) {
-		return nil
-	}
-	return c.broken(m, after, scope)
+	return after
 }
 
 // broken are the lines of the files in scope.
@@ -97,6 +103,7 @@ type file struct {
 	was, is      *state          // nil: there is none; one where nothing changes
 	imports      map[string]bool // folders of the module
 	dots         map[string]bool // those of them whose names are the file's own: import . "path"
+	called       map[string]bool // what imports are called
 	outline
 }
 
@@ -110,7 +117,7 @@ func newChange(m Module, after map[string][]byte) *change {
 	names := maps.Clone(after)
 	maps.Copy(names, m.Files)
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		f := &file{name: name, folder: path.Dir(name), imports: map[string]bool{}, dots: map[string]bool{}, outline: newOutline()}
+		f := &file{name: name, folder: path.Dir(name), imports: map[string]bool{}, dots: map[string]bool{}, called: map[string]bool{}, outline: newOutline()}
 		if src, there := m.Files[name]; there {
 			f.was = &state{src: src}
 		}
@@ -144,6 +151,11 @@ func (c *change) readImports(f *file) {
 		}
 		for _, spec := range tree.Imports {
 			imported, _ := strconv.Unquote(spec.Path.Value)
+			if spec.Name != nil {
+				f.called[spec.Name.Name] = true
+			} else {
+				f.called[path.Base(imported)] = true
+			}
 			if folder, ours := folderOf(c.module, imported); ours {
 				f.imports[folder] = true
 				if spec.Name != nil && spec.Name.Name == "." {
@@ -202,18 +214,25 @@ func (c *change) world(files map[string][]byte, scope scope, pick func(*file) *s
 		return io.NopCloser(bytes.NewReader(files[name])), nil
 	}
 	ctx.JoinPath = path.Join
+	named := map[string]bool{} // folders of which a file says what the package is called
 	for _, f := range c.files {
-		s := pick(f)
-		if s == nil || !scope.needed[f.name] && !w.gone[f.folder] {
+		s, test := pick(f), strings.HasSuffix(f.name, "_test.go")
+		gone, looked := w.gone[f.folder]
+		if s == nil || !looked || !scope.needed[f.name] && !gone && (test || named[f.folder]) {
 			continue
 		}
 		if built, err := ctx.MatchFile(f.folder, path.Base(f.name)); err != nil || !built {
 			continue
 		}
 		w.gone[f.folder] = false
-		if scope.needed[f.name] && s.tree != nil {
+		tree := s.tree
+		if !scope.needed[f.name] && tree != nil {
+			tree = &ast.File{Package: tree.Package, Name: tree.Name, FileStart: tree.FileStart, FileEnd: tree.FileEnd}
+		}
+		if tree != nil && (scope.needed[f.name] || !test) {
 			w.folders[f.folder] = append(w.folders[f.folder], f.name)
-			w.trees[f.name] = s.tree
+			w.trees[f.name] = tree
+			named[f.folder] = named[f.folder] || !test
 		}
 	}
 	return w
