@@ -12,8 +12,8 @@ import (
 // package declares, or one that the file imports. So a file is concerned when it changes, when it imports a package in
 // which something changes, and when it has a word for what is affected: that is what a changed file declares, and what is
 // declared by a file that has such a word outside of function bodies. A method counts for the type it is declared for:
-// whoever has a value of that calls it without naming the type. Concerned is also a file that declares a name which a changed one declares or
-// imports something by, and every file of a package whose files do not agree on what it is called.
+// whoever has a value of that calls it without naming the type. Concerned is also a file that declares a name which a
+// changed one declares or imports something by, and every file of a package whose files call it by different names.
 //
 // To check those files others are needed: those that declare what the code to check has words for, and so on. That goes
 // for methods, too: one for which there is no word is not called, and no interface asks for it.

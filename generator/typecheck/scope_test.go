@@ -19,7 +19,11 @@ import (
 // for changes that reach a line in ways that are hard to hit at random. In testdata/scope, now/FILE is what becomes of a file, and
 // gone/FILE one that goes.
 func TestScopeCases(t *testing.T) {
-	for _, name := range must(filepath.Glob("testdata/scope/*.txtar")) {
+	cases := must(filepath.Glob("testdata/scope/*.txtar"))
+	if len(cases) == 0 {
+		t.Fatal("no cases")
+	}
+	for _, name := range cases {
 		m := Module{Path: "m.test", Files: map[string][]byte{}, Changed: map[string][]byte{}}
 		for _, f := range must(txtar.ParseFile(name)).Files {
 			if now, ok := strings.CutPrefix(f.Name, "now/"); ok {

@@ -166,7 +166,8 @@ func (c *change) readImports(f *file) {
 	}
 }
 
-// parse parses the states of a file, and notes the names in it: with inner, those in function bodies, too. One that does not parse has its errors from the compiler.
+// parse parses the states of a file, and notes the names in it: with inner, those in function bodies, too. One that does
+// not parse has its errors from the compiler.
 func (c *change) parse(f *file, inner bool) {
 	for _, s := range f.states() {
 		if s.tree, _ = parser.ParseFile(c.fset, f.name, s.src, parser.SkipObjectResolution); s.tree != nil {
