@@ -35,9 +35,12 @@ func readPromised(tree *reconcile.Tree, out *generator.Output) (promised, error)
 		return p, err
 	}
 	restore := "restore it from version control, or delete it: svcgen regen then compares with nothing, and makes it again"
-	old, err := contract.Parse(text)
-	if err != nil {
-		return p, &failure{exitFailed, diag.List{{Pos: diag.Pos{File: contract.File}, Message: "cannot be read", Hint: restore}}}
+	promises, _ := out.Files.Get(contract.File)
+	old, kept := p.now, bytes.Equal(text, promises.Content)
+	if !kept {
+		if old, err = contract.Parse(text); err != nil {
+			return p, &failure{exitFailed, diag.List{{Pos: diag.Pos{File: contract.File}, Message: "cannot be read", Hint: restore}}}
+		}
 	}
 	set, err := fs.ReadFile(tree.FS(), contract.Descriptors)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -45,8 +48,7 @@ func readPromised(tree *reconcile.Tree, out *generator.Output) (promised, error)
 	}
 	p.old = &old
 	descriptors, _ := out.Files.Get(contract.Descriptors)
-	promises, _ := out.Files.Get(contract.File)
-	if p.same = bytes.Equal(set, descriptors.Content) && bytes.Equal(text, promises.Content); p.same {
+	if p.same = kept && bytes.Equal(set, descriptors.Content); p.same {
 		return p, nil
 	}
 	p.before, p.after, err = drift.Differing(set, descriptors.Content)

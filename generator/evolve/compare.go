@@ -99,6 +99,7 @@ func Compare(old *contract.Contract, now contract.Contract, renames []Rename) (P
 	if old != nil {
 		p.moved = moves(*old, now)
 	}
+	before := methodsOf(old)
 	from := map[Decl]Decl{} // where a renamed method comes from
 	for _, r := range renames {
 		from[r.To] = r.From
@@ -110,22 +111,20 @@ func Compare(old *contract.Contract, now contract.Contract, renames []Rename) (P
 			if !renamed {
 				source = decl
 			}
-			var was contract.Method
-			known := false
-			if old != nil {
-				was, known = old.Method(source.Type, source.Method)
+			was, known := before[source]
+			if known && !renamed && (was.Same(m) || handles(now, was)) {
+				// It is as it was, or another handler has its event now: a body of this name is for that one.
+				continue
 			}
 			is := signature{want: p.signatureOf(s.Type, m), name: source.Method, kind: m.Kind, was: m.Kind}
 			switch {
-			case known && !renamed && handles(now, was) && !was.Same(m):
-				// Another handler has its event now: a body of this name is for that one.
 			case known && !was.Same(m):
 				is.was, is.stream, is.aliases = was.Kind, p.streamOf(was), p.aliases(source.Type, source.Method)
 				p.changed[decl] = is
 			case renamed: // the next run knows nothing of the old one's types
 				is.unsure = !known && m.Kind != contract.Handler // that one is never streamed
 				p.changed[decl] = is
-			case old != nil && !known:
+			case old != nil:
 				p.added[decl] = is
 			}
 		}
@@ -134,6 +133,20 @@ func Compare(old *contract.Contract, now contract.Contract, renames []Rename) (P
 		p.lose(*old, now)
 	}
 	return p, nil
+}
+
+// methodsOf are the methods of a contract by their names.
+func methodsOf(c *contract.Contract) map[Decl]contract.Method {
+	if c == nil {
+		return nil
+	}
+	methods := map[Decl]contract.Method{}
+	for _, s := range c.Types() {
+		for _, m := range s.Methods {
+			methods[Decl{s.Type, m.Name}] = m
+		}
+	}
+	return methods
 }
 
 // name notes what the packages are called that methods have their types from: as svcgen calls their imports.
@@ -277,9 +290,10 @@ func (p *Plan) lose(old, now contract.Contract) {
 	}
 	only := func(a, b contract.Contract) []found {
 		var list []found
+		others := methodsOf(&b)
 		for _, s := range a.Types() {
 			for _, m := range s.Methods {
-				if _, both := b.Method(s.Type, m.Name); !both {
+				if _, both := others[Decl{s.Type, m.Name}]; !both {
 					list = append(list, found{Decl{s.Type, m.Name}, m})
 				}
 			}

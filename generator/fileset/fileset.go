@@ -52,7 +52,10 @@ type Decl struct {
 }
 
 // Set is a set of files with unique paths.
-type Set struct{ files map[string]File }
+type Set struct {
+	files map[string]File
+	names []string // sorted; nil while that is to be done
+}
 
 // Add puts f into s. A second file of the same path is a bug in the plan, and an error.
 func (s *Set) Add(f File) error {
@@ -62,7 +65,7 @@ func (s *Set) Add(f File) error {
 	if _, dup := s.files[f.Path]; dup {
 		return fmt.Errorf("two files planned at %s", f.Path)
 	}
-	s.files[f.Path] = f
+	s.files[f.Path], s.names = f, nil
 	return nil
 }
 
@@ -74,8 +77,11 @@ func (s *Set) Get(path string) (File, bool) {
 
 // Files returns the files sorted by path.
 func (s *Set) Files() []File {
+	if s.names == nil {
+		s.names = slices.Sorted(maps.Keys(s.files))
+	}
 	files := make([]File, 0, len(s.files))
-	for _, path := range slices.Sorted(maps.Keys(s.files)) {
+	for _, path := range s.names {
 		files = append(files, s.files[path])
 	}
 	return files

@@ -245,8 +245,11 @@ func (p *planner) stale(set *fileset.Set) (map[string]bool, error) {
 	stale, methods := map[string]bool{}, map[fileset.Decl]bool{}
 	for _, tests := range []bool{false, true} {
 		for _, f := range set.Files() {
+			if isTest(f.Path) != tests || !p.stub(f) {
+				continue
+			}
 			same := p.disk[f.Path].hash == hashOf(f)
-			if isTest(f.Path) != tests || !p.stub(f) || same && len(p.taken) == 0 {
+			if same && len(p.taken) == 0 {
 				continue
 			}
 			disk, err := p.whole(f.Path)
