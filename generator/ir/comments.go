@@ -36,13 +36,15 @@ func harmless(info *descriptorpb.SourceCodeInfo) *descriptorpb.SourceCodeInfo {
 	return out
 }
 
+// constraints takes apart what go vet takes for build constraints that were meant to work, wherever in a line it stands.
+var constraints = strings.NewReplacer("+build", "+ build", "//go:build", "// go:build")
+
 // harmlessText is the text of a comment without directives and without characters that end a line, a comment
 // or the order in which it is read.
 func harmlessText(s string) string {
 	s = strings.ReplaceAll(s, "\r\n", "\n")
 	s = strings.ToValidUTF8(strings.ReplaceAll(s, "*/", "* /"), "\ufffd")
-	// go vet takes these for constraints that were meant to work, wherever in a line they stand.
-	s = strings.NewReplacer("+build", "+ build", "//go:build", "// go:build").Replace(s)
+	s = constraints.Replace(s)
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n', r == '\t':
