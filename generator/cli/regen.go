@@ -13,6 +13,7 @@ import (
 	"github.com/svcgen/svcgen/generator"
 	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/drift"
+	"github.com/svcgen/svcgen/generator/evolve"
 	"github.com/svcgen/svcgen/generator/manifest"
 	"github.com/svcgen/svcgen/generator/reconcile"
 )
@@ -111,25 +112,12 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 	if err := a.warn(out.Warnings); err != nil {
 		return err
 	}
+	contract, evolution, err := a.compareContracts(tree, dir, f, out)
+	if err != nil {
+		return err
+	}
 	opt := options(out, a.version)
-	opt.Overwrite, opt.Thorough = f.overwrite, f.check
-	said, err := readPromised(tree, out)
-	if err != nil {
-		return within(dir, err)
-	}
-	if opt.Evolve, err = said.evolution(f.renames); err != nil {
-		return err
-	}
-	contract, known, refused, err := said.breaks(out, f.breaking)
-	if err != nil {
-		return err
-	}
-	if err := a.warn(known); err != nil {
-		return err
-	}
-	if len(refused) > 0 {
-		return &failure{exitFailed, refused}
-	}
+	opt.Overwrite, opt.Thorough, opt.Evolve = f.overwrite, f.check, evolution
 	changes, err := tree.Plan(out.Files, opt)
 	if err != nil && changes == nil {
 		return within(dir, err)
@@ -153,6 +141,27 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 		remember(tree, program, out)
 	}
 	return within(dir, a.done(dir, f, contract, changes))
+}
+
+// compareContracts says what is other than the last run promised, and what that asks of the user's code. It warns of what breaks
+// callers and fails for what breaks consumers.
+func (a *app) compareContracts(tree *reconcile.Tree, dir string, f regenFlags, out *generator.Output) ([]drift.Change, evolve.Plan, error) {
+	said, err := readPromised(tree, out)
+	if err != nil {
+		return nil, evolve.Plan{}, within(dir, err)
+	}
+	evolution, err := said.evolution(f.renames)
+	if err != nil {
+		return nil, evolve.Plan{}, err
+	}
+	changes, known, refused, err := said.breaks(out, f.breaking)
+	if err == nil {
+		err = a.warn(known)
+	}
+	if err == nil && len(refused) > 0 {
+		err = &failure{exitFailed, refused}
+	}
+	return changes, evolution, err
 }
 
 // remember makes the next run with nothing to do a fast one. Only a run that has written anyway does it: one with
