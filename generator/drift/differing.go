@@ -3,6 +3,7 @@ package drift
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -12,7 +13,7 @@ import (
 )
 
 // Differing reads two serialized sets of files, for Compare, as far as they can differ: a file that is the same in both is
-// left out, unless one that is not reaches it by imports or is reached from it. Of many protos one changes at a time, and
+// left out, unless one that is not reaches it by imports or is reached from it, before or after. Of many protos one changes at a time, and
 // reading and linking the others takes longer than comparing.
 func Differing(before, after []byte) (old, now *descriptorpb.FileDescriptorSet, err error) {
 	was, err := scan(before)
@@ -27,10 +28,12 @@ func Differing(before, after []byte) (old, now *descriptorpb.FileDescriptorSet, 
 	for _, f := range slices.Concat(was, is) {
 		differs[f.name] = !bytes.Equal(was.find(f.name).content, is.find(f.name).content)
 	}
-	if old, err = was.read(was.concerned(differs)); err != nil {
+	want := was.concerned(differs)
+	maps.Copy(want, is.concerned(differs)) // what one of them has not, the other would miss
+	if old, err = was.read(want); err != nil {
 		return nil, nil, err
 	}
-	now, err = is.read(is.concerned(differs))
+	now, err = is.read(want)
 	return old, now, err
 }
 

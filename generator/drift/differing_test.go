@@ -33,6 +33,7 @@ func TestDiffering(t *testing.T) {
 		"a field of a type that is as it was": {change: map[string]string{"order.proto": "import \"money.proto\"; message Order { Price total = 1; }"}, left: "money.proto order.proto orders.proto", want: "FIELD_SAME_TYPE FIELD_WIRE_COMPATIBLE_TYPE"},
 		"a file that is gone":                 {change: map[string]string{"alone.proto": ""}, want: "SERVICE_NO_DELETE"},
 		"a new file":                          {change: map[string]string{"new.proto": "message New {}"}, left: "new.proto"},
+		"an import is gone":                   {change: map[string]string{"orders.proto": "service Orders { rpc Place(Ask) returns (Ask); } message Ask { Ask more = 1; }"}, left: "money.proto order.proto orders.proto", want: "FIELD_SAME_CARDINALITY FIELD_SAME_JSON_NAME FIELD_SAME_NAME FIELD_SAME_TYPE FIELD_WIRE_COMPATIBLE_TYPE RPC_SAME_REQUEST_TYPE RPC_SAME_RESPONSE_TYPE"},
 		"a new import":                        {change: map[string]string{"orders.proto": "import \"order.proto\"; import \"alone.proto\"; service Orders { rpc Place(Order) returns (Alone); }"}, left: "alone.proto money.proto order.proto orders.proto", want: "FIELD_SAME_CARDINALITY FIELD_SAME_JSON_NAME FIELD_SAME_NAME FIELD_WIRE_COMPATIBLE_TYPE RPC_SAME_RESPONSE_TYPE"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -96,7 +97,7 @@ func compiled(t *testing.T, sources map[string]string) Contract {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := Contract{Files: &descriptorpb.FileDescriptorSet{}}
+	c := Contract{Files: &descriptorpb.FileDescriptorSet{}, Events: []Event{{Message: "t.v1.Order"}}}
 	seen := map[string]bool{}
 	var add func(fd protoreflect.FileDescriptor)
 	add = func(fd protoreflect.FileDescriptor) {

@@ -39,7 +39,7 @@ type Contract struct {
 type Event struct {
 	Message string // full name
 	Topic   string
-	Key     string // field path
+	Key     string // as a Go expression on the message; empty: none
 }
 
 // Change is one difference that breaks somebody.
@@ -150,7 +150,8 @@ func (c *comparer) published(old Event, now []Event, before *protoregistry.Files
 		c.named(Wire, "EVENT_SAME_TOPIC", old.Message, "the event moved from topic %s to %s, where its consumers do not listen", old.Topic, now[i].Topic)
 	}
 	if now[i].Key != old.Key {
-		c.named(Wire, "EVENT_SAME_KEY", old.Message, "the key changed from %s to %s: order is kept per key, so not across this change", old.Key, now[i].Key)
+		c.named(Wire, "EVENT_SAME_KEY", old.Message, "the key changed from %s to %s: order is kept per key, so not across this change",
+			cmp.Or(old.Key, "none"), cmp.Or(now[i].Key, "none"))
 	}
 	was, ok := find[protoreflect.MessageDescriptor](before, old.Message)
 	if !ok {

@@ -36,13 +36,8 @@ func (c *comparer) message(was, is protoreflect.MessageDescriptor) {
 		if now.Cardinality() == protoreflect.Required && was.Fields().ByNumber(now.Number()) == nil {
 			c.add(Wire, "MESSAGE_SAME_REQUIRED_FIELDS", now, "a required field was added: messages written before lack it")
 		}
-	}
-	for i := range was.ReservedRanges().Len() {
-		r := was.ReservedRanges().Get(i)
-		for n := r[0]; n < r[1] && n-r[0] < 1000; n++ { // a range to max is one reservation, not half a billion
-			if f := is.Fields().ByNumber(n); f != nil {
-				c.add(Wire, "RESERVED_MESSAGE_NO_DELETE", f, "number %d was reserved for a field that is gone, and is used again", n)
-			}
+		if was.ReservedRanges().Has(now.Number()) {
+			c.add(Wire, "RESERVED_MESSAGE_NO_DELETE", now, "number %d was reserved for a field that is gone, and is used again", now.Number())
 		}
 	}
 }
@@ -124,7 +119,6 @@ var (
 	jsonGroups = [][]protoreflect.Kind{
 		{protoreflect.Int32Kind, protoreflect.Uint32Kind}, // 64-bit numbers are strings in JSON
 		{protoreflect.Int64Kind, protoreflect.Uint64Kind},
-		{protoreflect.Sint32Kind}, {protoreflect.Sint64Kind},
 		{protoreflect.Fixed32Kind, protoreflect.Sfixed32Kind},
 		{protoreflect.Fixed64Kind, protoreflect.Sfixed64Kind},
 	}
@@ -170,7 +164,7 @@ func (c *comparer) enum(field protoreflect.FieldDescriptor, was, is protoreflect
 	}
 	for i := range was.Values().Len() {
 		old := was.Values().Get(i)
-		now := is.Values().ByNumber(old.Number())
+		now, same := is.Values().ByNumber(old.Number()), is.Values().ByName(old.Name())
 		switch {
 		case now == nil && !is.ReservedRanges().Has(old.Number()):
 			c.add(Wire, "ENUM_VALUE_NO_DELETE_UNLESS_NUMBER_RESERVED", old, "the value was removed without reserving its number %d", old.Number())
@@ -178,7 +172,9 @@ func (c *comparer) enum(field protoreflect.FieldDescriptor, was, is protoreflect
 			c.add(JSON, "ENUM_VALUE_NO_DELETE_UNLESS_NAME_RESERVED", old, "the value was removed without reserving its name %q", old.Name())
 		case now == nil:
 			c.add(Source, "ENUM_VALUE_NO_DELETE", old, "the value was removed")
-		case is.Values().ByName(old.Name()) == nil: // an alias may keep the old name
+		case same != nil && same.Number() != old.Number():
+			c.add(Wire, "ENUM_VALUE_SAME_NAME", old, "value %d is %s now, and %s has number %d", old.Number(), now.Name(), same.Name(), same.Number())
+		case same == nil: // else an alias keeps the old name
 			c.add(JSON, "ENUM_VALUE_SAME_NAME", old, "value %d was renamed to %s", old.Number(), now.Name())
 		}
 	}
