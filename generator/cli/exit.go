@@ -67,6 +67,7 @@ func classify(err error) *failure {
 	var newer *reconcile.NewerError
 	var notEmpty *reconcile.NotEmptyError
 	var empty *reconcile.EmptyFolderError
+	var unfinished *reconcile.UnfinishedError
 	var bug *generator.BugError
 	var path *fs.PathError
 	one := func(code int, hint string) *failure {
@@ -100,6 +101,8 @@ func classify(err error) *failure {
 			Pos: diag.Pos{File: path.Path}, Message: "svcgen's files in it are gone, and the empty folder cannot be removed: " + path.Err.Error(),
 			Hint: "all files are written, svcgen regen finishes what is left to do; if it cannot either, remove the folder by hand and run it again",
 		}}}
+	case errors.As(err, &unfinished):
+		return one(exitFailed, "")
 	case errors.As(err, &path) && strings.Contains(path.Err.Error(), "path escapes from parent"): // os.Root has no name for it
 		return &failure{exitFailed, diag.List{{
 			Pos: diag.Pos{File: path.Path}, Message: "a symbolic link in this path leads out of the service",

@@ -134,10 +134,13 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 		return within(dir, err)
 	}
 	if !changes.Empty() {
-		if changes, err = tree.Apply(out.Files, opt); err != nil {
+		if changes, err = tree.Apply(out.Files, opt); changes == nil {
 			return within(dir, err)
 		}
 		changes.Notes = append(changes.Notes, broken...)
+		if err != nil { // all is done but for clearing up
+			return errors.Join(a.warn(changes.Notes.In(dir)), within(dir, err))
+		}
 		remember(tree, program, out)
 	}
 	return within(dir, a.done(dir, f, contract, changes))

@@ -16,8 +16,8 @@ import (
 )
 
 // Apply brings the tree to set. It plans again once it is the only writer, so what it does fits what is there
-// then; the changes it returns are the ones it made. An error means that no file was changed, unless it says
-// that the next run finishes this one.
+// then; the changes it returns are the ones it made. An error means that no file was changed, unless it is an
+// UnfinishedError; with changes, all of them were made.
 func (t *Tree) Apply(set *fileset.Set, opt Options) (*Changes, error) {
 	if err := t.root.MkdirAll(stateDir, 0o777); err != nil {
 		return nil, err
@@ -28,17 +28,29 @@ func (t *Tree) Apply(set *fileset.Set, opt Options) (*Changes, error) {
 	}
 	changes, err := t.applyLocked(set, opt)
 	if freed := release(); err == nil && freed != nil {
-		err = notCleared(freed)
+		err = &UnfinishedError{written, freed}
 	} else {
 		err = errors.Join(err, freed)
 	}
 	return changes, err
 }
 
-// notCleared is what goes wrong when all files are in place. The next run clears up first.
-func notCleared(err error) error {
-	return fmt.Errorf("all files are written, svcgen regen finishes what is left to do: %w", err)
+// UnfinishedError says how far a run came that the next one finishes.
+type UnfinishedError struct {
+	How string
+	Err error
 }
+
+// How far a run can come: written is when only clearing up is left.
+const (
+	written   = "all files are written, svcgen regen finishes what is left to do"
+	takenBack = "not all could be taken back, svcgen regen finishes this run"
+)
+
+func (e *UnfinishedError) Error() string { return e.How + ": " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *UnfinishedError) Unwrap() error { return e.Err }
 
 func (t *Tree) applyLocked(set *fileset.Set, opt Options) (*Changes, error) {
 	begin := t.recoverLocked
@@ -49,8 +61,11 @@ func (t *Tree) applyLocked(set *fileset.Set, opt Options) (*Changes, error) {
 		return nil, err
 	}
 	changes, err := t.Plan(set, opt)
-	if err != nil || changes.Empty() {
-		return changes, err
+	if err != nil {
+		return nil, err
+	}
+	if changes.Empty() {
+		return changes, nil
 	}
 	entries, err := t.stage(changes.writes)
 	if err != nil {
@@ -58,6 +73,9 @@ func (t *Tree) applyLocked(set *fileset.Set, opt Options) (*Changes, error) {
 	}
 	if err := t.commit(entries); err != nil {
 		return nil, err
+	}
+	if err := t.finish(entries); err != nil {
+		return changes, &UnfinishedError{written, err}
 	}
 	return changes, nil
 }
@@ -124,9 +142,6 @@ func (t *Tree) commit(entries []entry) error {
 		if err := t.place(e); err != nil {
 			return errors.Join(err, t.undo(entries[:i+1], made))
 		}
-	}
-	if err := t.finish(entries); err != nil {
-		return notCleared(err)
 	}
 	return nil
 }
@@ -211,7 +226,7 @@ func (t *Tree) undo(entries []entry, made []string) error {
 		err = t.syncFolders(entries)
 	}
 	if err != nil {
-		return fmt.Errorf("not all could be taken back, svcgen regen finishes this run: %w", err)
+		return &UnfinishedError{takenBack, err}
 	}
 	return t.forget()
 }

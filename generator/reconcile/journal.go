@@ -96,18 +96,26 @@ func (t *Tree) follow(j journal) error {
 	if err := t.root.MkdirAll(stageDir, 0o777); err != nil {
 		return err
 	}
-	steps := make([]step, len(j.Entries))
-	for i, e := range j.Entries {
-		var err error
-		if steps[i], err = t.stepOf(e); err != nil {
+	for _, e := range j.Entries {
+		switch step, err := t.stepOf(e); {
+		case err != nil:
 			return err
+		case step == undecided:
+			return t.undo(j.Entries, j.Folders)
 		}
 	}
-	if slices.Contains(steps, undecided) {
-		return t.undo(j.Entries, j.Folders)
-	}
-	for i, e := range j.Entries {
-		if steps[i] == waiting {
+	return t.advance(j)
+}
+
+// advance takes every file to its place. Each is looked at once more, as somebody may have saved it meanwhile.
+func (t *Tree) advance(j journal) error {
+	for _, e := range j.Entries {
+		switch step, err := t.stepOf(e); {
+		case err != nil:
+			return err
+		case step == undecided:
+			return t.undo(j.Entries, j.Folders)
+		case step == waiting:
 			if err := t.place(e); err != nil {
 				return err
 			}

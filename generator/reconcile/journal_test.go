@@ -122,6 +122,25 @@ func TestRecoverKeepsLaterEdits(t *testing.T) {
 			t.Errorf("error of the next run is %v, want an EditedError about gen/gone/b.go", err)
 		}
 	})
+	t.Run("what was saved while it was looked at", func(t *testing.T) {
+		w := interrupted(t, 2)
+		text, err := os.ReadFile(w.path(journalName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		j, err := parseJournal(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.write("gen/gone/b.go", "edit") // all is decided about by now
+		if err := w.tree.advance(j); err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]string{"gen/a.go": "a1", "gen/gone/b.go": "edit", "Makefile": "m1\n", "main.go": "mine"}
+		if got := w.user(); !maps.Equal(got, want) {
+			t.Errorf("the tree is %q\nwant %q", got, want)
+		}
+	})
 	t.Run("lines of both", func(t *testing.T) {
 		w := newWorld(t)
 		w.mustApply(merged("makefile", "a\nb\nc\n"), own("gen/a.go", "a1"))

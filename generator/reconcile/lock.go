@@ -50,6 +50,7 @@ type Entry struct {
 // ParseLock reads svcgen.lock.
 func ParseLock(text []byte) (Lock, error) {
 	lock := Lock{Files: map[string]Entry{}}
+	inputs := map[string]bool{}
 	format := 0
 	for i, line := range strings.Split(string(text), "\n") {
 		fail := func(message, hint string) (Lock, error) {
@@ -76,12 +77,18 @@ func ParseLock(text []byte) (Lock, error) {
 			}
 			format = n
 		case "svcgen":
+			lock.unmerged = lock.unmerged || lock.Version != ""
 			if lock.Version == "" || Newer(rest, lock.Version) {
 				lock.Version = rest
 			}
 		case "input", "file":
 			if !lock.parse(key, rest) {
 				return fail("cannot read this line", "restore svcgen.lock from version control")
+			}
+			if key == "input" {
+				name := lock.Inputs[len(lock.Inputs)-1].Path
+				lock.unmerged = lock.unmerged || inputs[name]
+				inputs[name] = true
 			}
 		default:
 			return fail("cannot read this line", "restore svcgen.lock from version control")

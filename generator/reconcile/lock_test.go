@@ -54,6 +54,26 @@ file svcgen cc gen/c.go
 	}
 }
 
+// TestLockOfBothSides reads locks of which git kept the lines of both sides: whatever stands twice, one of them is not so.
+func TestLockOfBothSides(t *testing.T) {
+	for text, want := range map[string]bool{
+		"svcgen v1.0.0\ninput aa a\nfile svcgen 00 a.go\n":                      false,
+		"svcgen v1.0.0\nsvcgen v1.1.0\ninput aa a\nfile svcgen 00 a.go\n":       true,
+		"svcgen v1.0.0\ninput bb a\ninput aa a\nfile svcgen 00 a.go\n":          true,
+		"svcgen v1.0.0\ninput aa a\nfile svcgen 00 a.go\nfile svcgen 11 a.go\n": true,
+		"svcgen v1.0.0\ninput aa a\ninput aa b\nfile svcgen 00 a.go\n":          false,
+		"svcgen v1.0.0\ninput aa a\nfile svcgen 00 a.go\nfile svcgen 00 b.go\n": false,
+	} {
+		lock, err := ParseLock([]byte("format 1\n" + text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lock.unmerged != want {
+			t.Errorf("unmerged is %t in\n%s", lock.unmerged, text)
+		}
+	}
+}
+
 func TestLockErrors(t *testing.T) {
 	tests := []struct{ text, want string }{
 		{"", "svcgen.lock:1:1: the format line is missing"},

@@ -24,5 +24,5 @@ func (t *Tree) acquire() (release func() error, err error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("lock the tree: %w", err), t.root.Remove(mutexName))
 	}
-	return func() error { return t.root.Remove(mutexName) }, nil
+	return func() error { return ignoreNotExist(t.root.Remove(mutexName)) }, nil
 }

@@ -37,7 +37,7 @@ func (t *Tree) acquire() (release func() error, err error) {
 			}
 			continue
 		}
-		release := func() error { return errors.Join(t.root.Remove(mutexName), f.Close()) }
+		release := func() error { return errors.Join(ignoreNotExist(t.root.Remove(mutexName)), f.Close()) }
 		if err := describe(f); err != nil {
 			return nil, errors.Join(fmt.Errorf("lock the tree: %w", err), release())
 		}
