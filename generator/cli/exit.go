@@ -131,18 +131,24 @@ func within(dir string, err error) error {
 func editedFailure(e *reconcile.EditedError) *failure {
 	var list diag.List
 	for _, action := range e.Actions {
-		d := diag.Diagnostic{Pos: diag.Pos{File: action.Path}, Message: "changed by hand, and svcgen owns it"}
-		switch action.Note {
-		case "":
-		case reconcile.NotOurs:
-			d.Message = action.Note
-		default:
-			d.Message += "; " + action.Note
-		}
-		list = append(list, d)
+		list.Add(diag.Pos{File: action.Path}, "", "%s", editedMessage(action))
 	}
-	list[len(list)-1].Hint = "move the change to a file of yours; svcgen regen --diff shows it, svcgen regen --overwrite drops it and saves it under .svcgen/rescued"
+	list[len(list)-1].Hint = editedHint
 	return &failure{exitConflict, list}
+}
+
+const editedHint = "move the change to a file of yours; svcgen regen --diff shows it, svcgen regen --overwrite drops it and saves it under .svcgen/rescued"
+
+func editedMessage(action reconcile.Action) string {
+	const edited = "changed by hand, and svcgen owns it"
+	switch action.Note {
+	case "":
+		return edited
+	case reconcile.NotOurs:
+		return action.Note
+	default:
+		return edited + "; " + action.Note
+	}
 }
 
 // diff is the unified diff of one action: from what is there to what svcgen would write.

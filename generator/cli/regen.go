@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -272,18 +273,26 @@ func (a *app) strays(tree *reconcile.Tree, f regenFlags, out *generator.Output) 
 
 // stale is what --check complains about.
 func stale(changes *reconcile.Changes) diag.List {
+	const regen = "run svcgen regen and commit what it changes"
 	var list diag.List
+	hint := ""
 	for _, action := range changes.Actions {
 		message := fmt.Sprintf("not what svcgen regen would leave: %s", action.Op)
-		if action.Op == reconcile.Conflict {
+		switch action.Op {
+		case reconcile.Conflict: // says itself what to do
 			message = action.Note
+		case reconcile.Edited:
+			message, hint = editedMessage(action), editedHint
+		default:
+			hint = cmp.Or(hint, regen)
 		}
 		list.Add(diag.Pos{File: action.Path}, "", "%s", message)
 	}
 	if list == nil {
 		list.Add(diag.Pos{File: reconcile.LockName}, "", "not what svcgen regen would leave: %s", reconcile.Update)
+		hint = regen
 	}
-	list[len(list)-1].Hint = "run svcgen regen and commit what it changes"
+	list[len(list)-1].Hint = hint
 	return list
 }
 

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -14,7 +15,10 @@ import (
 func mergeGoMod(ours, theirs []byte) ([]byte, error) {
 	mine, err := modfile.Parse("go.mod", ours, nil)
 	if err != nil {
-		return nil, fmt.Errorf("your go.mod: %w", err)
+		if list, ok := errors.AsType[modfile.ErrorList](err); ok {
+			err = &list[0] // a message is one line
+		}
+		return nil, fmt.Errorf("your go.mod cannot be read: %w", err)
 	}
 	want, err := modfile.Parse("go.mod", theirs, nil)
 	if err != nil {

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"bytes"
+	"errors"
 	"maps"
 	"path"
 	"slices"
@@ -72,18 +73,19 @@ func (p *planner) threeWay(f fileset.File, disk, pending found) {
 		p.conflict(f, disk, pending, "what svcgen wrote before is not known")
 		return
 	}
-	text, ok := []byte(nil), false
+	var text []byte
+	var err error
 	for _, base := range bases {
-		if text, ok = mergeFile(f.Path, base, ours, f.Content); ok {
+		if text, err = mergeFile(f.Path, base, ours, f.Content); err == nil {
 			break
 		}
 	}
 	switch {
-	case !ok && joined:
+	case err != nil && joined:
 		p.decls.errs = append(p.decls.errs, unmerged)
 		return
-	case !ok:
-		p.conflict(f, disk, pending, "your changes and svcgen's touch the same lines")
+	case err != nil:
+		p.conflict(f, disk, pending, err.Error())
 		return
 	}
 	if bytes.Equal(text, disk.content) {
@@ -126,17 +128,23 @@ func settled(text []byte, own ...[]byte) []byte {
 	return out
 }
 
-// mergeFile merges what changed from base to theirs into ours: by lines, and by meaning where lines say little.
-func mergeFile(name string, base, ours, theirs []byte) (merged []byte, ok bool) {
+var errSameLines = errors.New("your changes and svcgen's touch the same lines")
+
+// mergeFile merges what changed from base to theirs into ours: by lines, and by meaning where lines say little. An error is
+// why that has to be done by hand.
+func mergeFile(name string, base, ours, theirs []byte) (merged []byte, err error) {
 	switch name {
 	case "go.mod":
 		merged, err := mergeGoMod(ours, theirs)
-		return withLineEnds(ours, merged), err == nil
+		return withLineEnds(ours, merged), err
 	case "go.sum":
-		return withLineEnds(ours, mergeGoSum(ours, theirs)), true
+		return withLineEnds(ours, mergeGoSum(ours, theirs)), nil
 	default:
 		merged, conflicts := merge.ThreeWay(base, ours, theirs)
-		return merged, conflicts == nil
+		if conflicts != nil {
+			err = errSameLines
+		}
+		return merged, err
 	}
 }
 
