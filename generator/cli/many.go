@@ -3,9 +3,7 @@ package cli
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -48,22 +46,23 @@ func (a *app) runEvery(cmd *cobra.Command, f regenFlags, arg string) error {
 	return &failure{code, list}
 }
 
-// treesBelow are the folders with a svcgen.lock. Hidden and vendored ones are skipped, as the go command does.
+// treesBelow are the folders with a service in them.
 func treesBelow(root string) ([]string, error) {
 	var trees []string
 	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
-		if err != nil || !d.IsDir() {
-			return err
-		}
-		base := d.Name()
-		if name != root && (strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_") || slices.Contains([]string{"vendor", "testdata", "node_modules"}, base)) {
+		if name != root && d.IsDir() && reconcile.NoPackages(d.Name()) {
 			return fs.SkipDir
 		}
-		_, err = os.Lstat(filepath.Join(name, reconcile.LockName))
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
+		found := false
+		if err == nil && d.IsDir() {
+			found, err = reconcile.IsTree(name)
 		}
-		trees = append(trees, name)
+		if found {
+			trees = append(trees, name)
+		}
+		if errors.Is(err, fs.ErrPermission) && name != root { // such as that of a database
+			return fs.SkipDir
+		}
 		return err
 	})
 	return trees, err

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -184,12 +183,8 @@ func findTree(dir string) (string, error) {
 		return "", usage(dir+" is not a folder", "svcgen regen takes the folder of a service")
 	}
 	for at := dir; ; {
-		for _, name := range []string{reconcile.LockName, ".svcgen/journal"} {
-			if _, err := os.Lstat(filepath.Join(at, name)); err == nil {
-				return at, nil
-			} else if !errors.Is(err, fs.ErrNotExist) {
-				return "", err
-			}
+		if found, err := reconcile.IsTree(at); found || err != nil {
+			return at, err
 		}
 		abs, err := filepath.Abs(at)
 		if err != nil {

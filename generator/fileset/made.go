@@ -7,7 +7,7 @@ type Made func(key string) *Kept
 // Kept is a file that was made before.
 type Kept struct {
 	Hash string                 // of its content
-	Read func() ([]byte, error) // reads it from the tree; nil if it is not there any more, and has to be made again
+	Read func() ([]byte, error) // reads it from the tree; nil for a file of the user's, which is made again where it is needed
 }
 
 // Get asks m.

@@ -51,15 +51,21 @@ func (t *Tree) goNames(enter, want func(name string) bool) (map[string]string, e
 	names := map[string]string{}
 	err := fs.WalkDir(t.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
-		case err != nil:
-			return err
 		case name == ".":
-			return nil
-		case d.IsDir():
-			foreign, err := t.exists(path.Join(name, "go.mod"))
-			if err == nil && (foreign || !enter(name) || noPackages(d.Name())) {
+			return err
+		case err == nil && d.IsDir():
+			if NoPackages(d.Name()) || !enter(name) {
 				return fs.SkipDir
 			}
+			var foreign bool
+			if foreign, err = t.exists(path.Join(name, "go.mod")); foreign {
+				return fs.SkipDir
+			}
+		}
+		switch {
+		case errors.Is(err, fs.ErrPermission) && d.IsDir(): // such as that of a database: nothing in it is built
+			return fs.SkipDir
+		case err != nil || d.IsDir():
 			return err
 		case !isGo(d.Name()) || !want(name):
 			return nil
@@ -70,9 +76,9 @@ func (t *Tree) goNames(enter, want func(name string) bool) (map[string]string, e
 	return names, err
 }
 
-// noPackages reports whether a folder of that name holds no package of the user's. The go command looks into one of these,
+// NoPackages reports whether a folder of that name holds no package of the user's. The go command looks into one of these,
 // node_modules, but what is there was written by others.
-func noPackages(base string) bool {
+func NoPackages(base string) bool {
 	return base[0] == '.' || base[0] == '_' || slices.Contains([]string{"vendor", "testdata", "node_modules"}, base)
 }
 

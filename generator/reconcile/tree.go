@@ -10,11 +10,12 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 
 	"github.com/svcgen/svcgen/generator/fileset"
 )
 
-// Names of what svcgen keeps for itself. All but base are gone after a run that was not interrupted.
+// Names of what svcgen keeps for itself. The last three are gone after a run that was not interrupted.
 const (
 	stateDir    = ".svcgen"
 	baseDir     = stateDir + "/base"    // what svcgen last rendered of the merged files, by hash
@@ -46,6 +47,17 @@ func Open(dir string) (*Tree, error) {
 		return nil, err
 	}
 	return &Tree{root: root}, nil
+}
+
+// IsTree reports whether a service is at dir: it has a lock, or a run there was interrupted, perhaps its first.
+func IsTree(dir string) (bool, error) {
+	for _, name := range []string{LockName, journalName} {
+		_, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(name)))
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // Close closes the tree.
