@@ -158,18 +158,3 @@ func firstSide(text []byte) []byte {
 	}
 	return out
 }
-
-// Method finds a method by the user's type and its Go name.
-func (c Contract) Method(typ, name string) (Method, bool) {
-	for _, s := range c.Types() {
-		if s.Type != typ {
-			continue
-		}
-		for _, m := range s.Methods {
-			if m.Name == name {
-				return m, true
-			}
-		}
-	}
-	return Method{}, false
-}

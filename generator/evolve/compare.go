@@ -306,17 +306,20 @@ func (p *Plan) lose(old, now contract.Contract) {
 		})
 	}
 	lost, added := only(old, now), only(now, old)
+	hints := map[string]string{} // of services that are gone; empty: for each method its own
+	for _, s := range old.Services {
+		if to, ok := successor(s, old, now); ok && !serves(now, s.Type) {
+			hints[s.Type] = fmt.Sprintf("if %s is %s now, svcgen regen --rename %s takes your code there", s.Type, to, Rename{Decl{Type: s.Type}, Decl{Type: to}})
+		}
+	}
 	for _, l := range lost {
 		if slices.ContainsFunc(p.renames, func(r Rename) bool { return r.From == l.decl }) {
 			continue
 		}
-		g := gone{decl: l.decl}
-		if i := slices.IndexFunc(old.Services, func(s contract.Service) bool { return s.Type == l.decl.Type }); !serves(now, l.decl.Type) {
-			if to, ok := successor(old.Services[i], old, now); ok {
-				g.hint = fmt.Sprintf("if %s is %s now, svcgen regen --rename %s takes your code there", l.decl.Type, to, Rename{Decl{Type: l.decl.Type}, Decl{Type: to}})
-				p.gone = append(p.gone, g)
-				continue
-			}
+		g := gone{decl: l.decl, hint: hints[l.decl.Type]}
+		if g.hint != "" {
+			p.gone = append(p.gone, g)
+			continue
 		}
 		if to := alike(added, l.method); len(to) == 1 && len(alike(lost, l.method)) == 1 && !handles(now, l.method) {
 			g.hint = fmt.Sprintf("if it is %s now, svcgen regen --rename %s takes your code there", to[0].decl, Rename{l.decl, to[0].decl})

@@ -27,6 +27,7 @@ type editor struct {
 	plan   Plan
 	files  map[string][]byte // as edited so far
 	was    map[string][]byte
+	parser goedit.Parser
 	moved  map[string]string
 	parked map[Decl]string
 	notes  []note
@@ -111,7 +112,7 @@ func (e *editor) folder() map[string][]byte {
 
 // pkg is the user's package as edited so far.
 func (e *editor) pkg() (*goedit.Package, error) {
-	pkg, errs := goedit.Parse(e.plan.Package, e.folder())
+	pkg, errs := e.parser.Parse(e.plan.Package, e.folder())
 	for _, f := range pkg.Files() {
 		f.Know(e.plan.packages)
 	}

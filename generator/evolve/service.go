@@ -57,6 +57,7 @@ func followed(renames []Rename) []Rename {
 
 // successor is the only new service that has most of the methods of one that is gone, as they were.
 func successor(gone contract.Service, old, now contract.Contract) (string, bool) {
+	methods := methodsOf(&now)
 	var found []string
 	for _, s := range now.Services {
 		if slices.ContainsFunc(old.Services, func(o contract.Service) bool { return o.Type == s.Type }) || len(gone.Methods) == 0 {
@@ -64,7 +65,7 @@ func successor(gone contract.Service, old, now contract.Contract) (string, bool)
 		}
 		same := 0
 		for _, m := range gone.Methods {
-			if is, ok := now.Method(s.Type, m.Name); ok && is.Same(m) {
+			if is, ok := methods[Decl{s.Type, m.Name}]; ok && is.Same(m) {
 				same++
 			}
 		}

@@ -41,6 +41,17 @@ func (f *File) Know(packages map[string]string) { f.packages = packages }
 // Parse reads the Go files of one folder, keyed by path, that belong to package name, or to any if that is empty. A
 // file that does not parse is reported at its position: nothing may be decided about a package that cannot be read.
 func Parse(name string, files map[string][]byte) (*Package, diag.List) {
+	return new(Parser).Parse(name, files)
+}
+
+// Parser parses packages of which most files are what they were in the one before.
+type Parser struct{ files map[string]*File }
+
+// Parse is the function Parse.
+func (p *Parser) Parse(name string, files map[string][]byte) (*Package, diag.List) {
+	if p.files == nil {
+		p.files = map[string]*File{}
+	}
 	pkg := &Package{aliases: map[string]string{}}
 	declared := map[string]bool{}
 	var errs diag.List
@@ -48,7 +59,11 @@ func Parse(name string, files map[string][]byte) (*Package, diag.List) {
 		if strings.HasSuffix(path, "_test.go") {
 			continue
 		}
-		f, err := parse(path, files[path])
+		f, err := p.files[path], (*diag.Diagnostic)(nil)
+		if f == nil || !bytes.Equal(f.Src, files[path]) {
+			f, err = parse(path, files[path])
+			p.files[path] = f
+		}
 		switch {
 		case err != nil:
 			errs = append(errs, *err)
@@ -273,9 +288,6 @@ func (p *Package) Borrowed(name string) (pos diag.Pos, of string, ok bool) {
 	}
 	return diag.Pos{}, "", false
 }
-
-// HasFunc reports whether the package declares a function of that name.
-func (p *Package) HasFunc(name string) bool { return len(p.Methods("", name)) > 0 }
 
 // Declared is a type, a function or, with the type of its receiver, a method.
 type Declared struct{ Recv, Name string }
