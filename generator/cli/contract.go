@@ -74,14 +74,14 @@ func (p promised) evolution(renames []string) (evolve.Plan, error) {
 	return evolve.Compare(p.old, p.now, list)
 }
 
-// breaks compares the contracts. The first list is for a person to know; a run is refused for the second.
-func (p promised) breaks(out *generator.Output, allowed bool) (changes []drift.Change, known, refused diag.List, err error) {
+// breaks compares the contracts of the service at dir. The first list is for a person to know; a run is refused for the second.
+func (p promised) breaks(dir string, out *generator.Output, allowed bool) (changes []drift.Change, known, refused diag.List, err error) {
 	if p.old == nil || p.same {
 		return nil, nil, nil, nil
 	}
 	if p.before == nil {
 		known.Warn(diag.Pos{File: contract.Descriptors}, "compare the protos yourself", "git left a merge conflict in it: what breaks was not looked at")
-		return nil, known, nil, nil
+		return nil, known.In(dir), nil, nil
 	}
 	changes, err = drift.Compare(side(*p.old, p.before), side(p.now, p.after))
 	if err != nil {

@@ -18,15 +18,18 @@ import (
 )
 
 func (a *app) explainCommand() *cobra.Command {
-	return &cobra.Command{
+	var limit maxProto
+	cmd := &cobra.Command{
 		Use:   "explain FILE",
 		Short: "Say who owns a file of a service, and what svcgen regen does with it",
 		Args:  args(1, 1, "one file"),
-		RunE:  func(cmd *cobra.Command, args []string) error { return a.runExplain(cmd, args[0]) },
+		RunE:  func(cmd *cobra.Command, args []string) error { return a.runExplain(cmd, limit, args[0]) },
 	}
+	limit.flag(cmd)
+	return cmd
 }
 
-func (a *app) runExplain(cmd *cobra.Command, file string) (err error) {
+func (a *app) runExplain(cmd *cobra.Command, limit maxProto, file string) (err error) {
 	dir, err := findTree(nearestFolder(file))
 	if err != nil {
 		return err
@@ -35,7 +38,7 @@ func (a *app) runExplain(cmd *cobra.Command, file string) (err error) {
 	if err != nil {
 		return err
 	}
-	out, err := generator.Generate(cmd.Context(), generator.Input{Manifest: filepath.Join(dir, manifest.FileName), Version: a.version})
+	out, err := generator.Generate(cmd.Context(), generator.Input{Manifest: filepath.Join(dir, manifest.FileName), Version: a.version, Limits: limit.limits()})
 	if err != nil {
 		return err
 	}
@@ -44,10 +47,22 @@ func (a *app) runExplain(cmd *cobra.Command, file string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, tree.Close()) }()
-	changes, err := tree.Plan(out.Files, options(out, a.version))
+	lock, err := tree.Lock()
+	if err != nil {
+		return within(dir, err)
+	}
+	said, err := readPromised(tree, out)
+	if err != nil {
+		return within(dir, err)
+	}
+	opt := options(out, a.version)
+	if opt.Evolve, err = said.evolution(nil); err != nil {
+		return err
+	}
+	changes, err := tree.Plan(out.Files, opt)
 	var edited *reconcile.EditedError
 	if err != nil && !errors.As(err, &edited) {
-		return err
+		return within(dir, err)
 	}
 	a.printf("%s\n", diag.Escape(path))
 	for _, f := range out.Plan {
@@ -58,9 +73,17 @@ func (a *app) runExplain(cmd *cobra.Command, file string) (err error) {
 		}
 	}
 	owner, rule := stranger(path)
+	if entry, made := lock.Files[path]; made {
+		owner, rule = entry.Owner, "svcgen made it, and would not make it any more"
+	}
 	a.printf("  owner  %s\n  regen  %s\n", owner, rule)
+	if now := now(changes, path); now != upToDate {
+		a.printf("  now    %s\n", now)
+	}
 	return nil
 }
+
+const upToDate = "up to date"
 
 // nearestFolder is the folder of a file that need not exist.
 func nearestFolder(file string) string {
@@ -128,16 +151,18 @@ func now(changes *reconcile.Changes, path string) string {
 			return kept.Why
 		}
 	}
-	return "up to date"
+	return upToDate
 }
 
-// stranger is the owner of a file that is not planned.
+// stranger is the owner of a file that svcgen did not make.
 func stranger(path string) (owner fileset.Owner, rule string) {
 	switch {
 	case path == reconcile.LockName:
 		return fileset.Svcgen, "remembers what svcgen last wrote; commit it"
 	case strings.HasPrefix(path, ".svcgen/"):
 		return fileset.Svcgen, "what svcgen keeps for itself; commit .svcgen/base, merges start from it"
+	case filepath.Ext(path) == ".go":
+		return fileset.User, "svcgen did not make this file; where a proto changes, only imports, signatures and names in it follow"
 	default:
 		return fileset.User, "svcgen does not know this file, and never touches it"
 	}

@@ -157,7 +157,7 @@ func (a *app) compareContracts(tree *reconcile.Tree, dir string, f regenFlags, o
 	if err != nil {
 		return nil, evolve.Plan{}, err
 	}
-	changes, known, refused, err := said.breaks(out, f.breaking)
+	changes, known, refused, err := said.breaks(dir, out, f.breaking)
 	if err == nil {
 		err = a.warn(known)
 	}
@@ -217,14 +217,19 @@ func (a *app) recoverTree(tree *reconcile.Tree, write bool) error {
 	return err
 }
 
+// statusOf is what is or was done, unless that is nothing.
+func statusOf(changes *reconcile.Changes, done string) string {
+	if len(changes.Actions) == 0 && changes.Empty() {
+		return nothingToDo
+	}
+	return done
+}
+
 // preview prints what would be done. With --check, anything at all is a failure.
 func (a *app) preview(dir string, f regenFlags, contract []drift.Change, changes *reconcile.Changes, err error) error {
 	var edited *reconcile.EditedError
 	errors.As(err, &edited)
-	status := "would change"
-	if len(changes.Actions) == 0 && changes.Empty() {
-		status = nothingToDo
-	}
+	status := statusOf(changes, "would change")
 	if err := a.warn(changes.Notes.In(dir)); err != nil {
 		return err
 	}
@@ -293,10 +298,7 @@ func stale(changes *reconcile.Changes) diag.List {
 
 // done reports a run that has written what it had to.
 func (a *app) done(dir string, f regenFlags, contract []drift.Change, changes *reconcile.Changes) error {
-	status := "done"
-	if len(changes.Actions) == 0 && changes.Empty() {
-		status = nothingToDo
-	}
+	status := statusOf(changes, "done")
 	if err := a.warn(changes.Notes.In(dir)); err != nil {
 		return err
 	}

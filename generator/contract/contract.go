@@ -9,8 +9,8 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
+	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/ir"
 )
 
@@ -141,19 +141,21 @@ func Parse(text []byte) (Contract, error) {
 }
 
 func firstSide(text []byte) []byte {
-	if !bytes.Contains(text, []byte("<<<<<<< ")) {
+	if diag.ConflictMarker(text) == 0 {
 		return text
 	}
 	var out []byte
 	skip := false
-	for line := range strings.Lines(string(text)) {
-		switch {
-		case strings.HasPrefix(line, "<<<<<<< "), strings.HasPrefix(line, ">>>>>>> "):
+	for line := range bytes.Lines(text) {
+		switch diag.MarkerOf(line) {
+		case diag.OursMarker, diag.EndMarker:
 			skip = false
-		case strings.HasPrefix(line, "||||||| "), strings.HasPrefix(line, "======="):
+		case diag.BaseMarker, diag.TheirsMarker:
 			skip = true
-		case !skip:
-			out = append(out, line...)
+		case diag.NoMarker:
+			if !skip {
+				out = append(out, line...)
+			}
 		}
 	}
 	return out

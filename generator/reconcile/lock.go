@@ -61,7 +61,7 @@ func ParseLock(text []byte) (Lock, error) {
 		if line == "" || line[0] == '#' {
 			continue
 		}
-		if isConflictMarker(line) {
+		if diag.MarkerOf([]byte(line)) != diag.NoMarker {
 			lock.unmerged = true
 			continue
 		}
@@ -98,15 +98,6 @@ func ParseLock(text []byte) (Lock, error) {
 		return Lock{}, diag.List{{Pos: diag.Pos{File: LockName, Line: 1, Col: 1}, Message: "the format line is missing", Hint: "restore svcgen.lock from version control"}}
 	}
 	return lock, nil
-}
-
-func isConflictMarker(line string) bool {
-	for _, mark := range []string{"<<<<<<< ", "||||||| ", ">>>>>>> "} {
-		if strings.HasPrefix(line, mark) {
-			return true
-		}
-	}
-	return line == "======="
 }
 
 func (l *Lock) parse(key, rest string) bool {

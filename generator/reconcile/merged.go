@@ -63,7 +63,7 @@ func (p *planner) threeWay(f fileset.File, disk, pending found) {
 	unmerged, joined := diag.Unmerged(f.Path, disk.content)
 	ours := disk.content
 	if joined {
-		ours = settled(disk.content, append(slices.Clone(bases), f.Content)...)
+		ours = withoutConflicts(disk.content, append(slices.Clone(bases), f.Content)...)
 	}
 	if ours == nil || joined && len(bases) == 0 {
 		p.decls.errs = append(p.decls.errs, unmerged)
@@ -96,10 +96,10 @@ func (p *planner) threeWay(f fileset.File, disk, pending found) {
 	p.changes.change(Merge, f, disk, "")
 }
 
-// settled is text without its merge conflicts, where all their lines are svcgen's own: nobody has to choose between two
+// withoutConflicts is text without its merge conflicts, where all their lines are svcgen's own: nobody has to choose between two
 // tables of methods that are made again anyway. Of each it has the side that stands first. It is nil where a line may be
 // somebody's.
-func settled(text []byte, own ...[]byte) []byte {
+func withoutConflicts(text []byte, own ...[]byte) []byte {
 	known := map[string]bool{"": true}
 	for _, content := range own {
 		for line := range bytes.Lines(content) {
@@ -109,14 +109,14 @@ func settled(text []byte, own ...[]byte) []byte {
 	out := []byte{}
 	inside, first := false, true
 	for line := range bytes.Lines(text) {
-		switch trimmed := string(bytes.TrimSpace(line)); {
-		case bytes.HasPrefix(line, []byte("<<<<<<< ")):
+		switch mark := diag.MarkerOf(line); {
+		case mark == diag.OursMarker:
 			inside = true
-		case inside && bytes.HasPrefix(line, []byte(">>>>>>> ")):
+		case inside && mark == diag.EndMarker:
 			inside, first = false, true
-		case inside && (bytes.HasPrefix(line, []byte("||||||| ")) || trimmed == "======="):
+		case inside && mark != diag.NoMarker:
 			first = false
-		case inside && !known[trimmed]:
+		case inside && !known[string(bytes.TrimSpace(line))]:
 			return nil
 		case first:
 			out = append(out, line...)

@@ -2,8 +2,8 @@ package reconcile
 
 import "testing"
 
-// TestSettled proves that only a conflict without a line of anybody's is settled, and how.
-func TestSettled(t *testing.T) {
+// TestWithoutConflicts proves that only a conflict without a line of anybody's is settled, and how.
+func TestWithoutConflicts(t *testing.T) {
 	const base, now = "# orders\n\n| a |\n| left |\n", "# orders\n\n| a |\n| left |\n| right |\n"
 	tests := []struct{ name, text, want string }{
 		{"svcgen's on both sides", "mine\n<<<<<<< ours\n| left |\n=======\n| right |\n>>>>>>> theirs\nmine\n", "mine\n| left |\nmine\n"},
@@ -15,7 +15,7 @@ func TestSettled(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got := string(settled([]byte(test.text), []byte(base), []byte(now))); got != test.want {
+			if got := string(withoutConflicts([]byte(test.text), []byte(base), []byte(now))); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
