@@ -25,6 +25,7 @@ type Input struct {
 	Imports  []string   // further import roots, as -I takes them
 	Limits   schema.Limits
 	Version  string // of svcgen
+	Names    ir.Names
 	Made     fileset.Made
 	Compiled []byte // Output.Compiled of the last run of the same svcgen, if it is at hand
 }
@@ -54,7 +55,7 @@ func generate(ctx context.Context, in Input) (*Output, error) {
 	if err != nil {
 		return nil, err
 	}
-	service, found := ir.Resolve(m, s)
+	service, found := ir.Resolve(m, s, in.Names)
 	if err := found.Err(); err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"reflect"
 
 	"google.golang.org/protobuf/types/descriptorpb"
 
@@ -25,30 +26,41 @@ type promised struct {
 	after  *descriptorpb.FileDescriptorSet
 }
 
-func readPromised(tree *reconcile.Tree, out *generator.Output) (promised, error) {
-	p := promised{now: contract.Of(out.Service), before: &descriptorpb.FileDescriptorSet{}, after: &descriptorpb.FileDescriptorSet{}}
+// readContract reads what the last run promised; nil where it kept nothing.
+func readContract(tree *reconcile.Tree) (*contract.Contract, error) {
 	text, err := fs.ReadFile(tree.FS(), contract.File)
 	if errors.Is(err, fs.ErrNotExist) {
-		return p, nil
+		return nil, nil //nolint:nilnil // there is none, which is no error
 	}
 	if err != nil {
-		return p, err
+		return nil, err
 	}
-	restore := "restore it from version control, or delete it: svcgen regen then compares with nothing, and makes it again"
-	promises, _ := out.Files.Get(contract.File)
-	old, kept := p.now, bytes.Equal(text, promises.Content)
-	if !kept {
-		if old, err = contract.Parse(text); err != nil {
-			return p, &failure{exitFailed, diag.List{{Pos: diag.Pos{File: contract.File}, Message: "cannot be read", Hint: restore}}}
-		}
+	c, err := contract.Parse(text)
+	if err != nil {
+		return nil, unreadable(contract.File)
+	}
+	return &c, nil
+}
+
+func unreadable(file string) error {
+	return &failure{exitFailed, diag.List{{
+		Pos: diag.Pos{File: file}, Message: "cannot be read",
+		Hint: "restore it from version control, or delete it: svcgen regen then compares with nothing, and makes it again",
+	}}}
+}
+
+// promise compares the contract of the last run with that of this.
+func promise(tree *reconcile.Tree, old *contract.Contract, out *generator.Output) (promised, error) {
+	p := promised{old: old, now: contract.Of(out.Service), before: &descriptorpb.FileDescriptorSet{}, after: &descriptorpb.FileDescriptorSet{}}
+	if old == nil {
+		return p, nil
 	}
 	set, err := fs.ReadFile(tree.FS(), contract.Descriptors)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return p, err
 	}
-	p.old = &old
 	descriptors, _ := out.Files.Get(contract.Descriptors)
-	if p.same = kept && bytes.Equal(set, descriptors.Content); p.same {
+	if p.same = reflect.DeepEqual(*old, p.now) && bytes.Equal(set, descriptors.Content); p.same {
 		return p, nil
 	}
 	p.before, p.after, err = drift.Differing(set, descriptors.Content)
@@ -56,7 +68,7 @@ func readPromised(tree *reconcile.Tree, out *generator.Output) (promised, error)
 		return p, nil // git has joined what it must not
 	}
 	if err != nil {
-		return p, &failure{exitFailed, diag.List{{Pos: diag.Pos{File: contract.Descriptors}, Message: "cannot be read", Hint: restore}}}
+		return p, unreadable(contract.Descriptors)
 	}
 	return p, nil
 }

@@ -38,20 +38,26 @@ func (a *app) runExplain(cmd *cobra.Command, limit maxProto, file string) (err e
 	if err != nil {
 		return err
 	}
-	out, err := generator.Generate(cmd.Context(), generator.Input{Manifest: filepath.Join(dir, manifest.FileName), Version: a.version, Limits: limit.limits()})
-	if err != nil {
-		return err
-	}
 	tree, err := reconcile.Open(dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, tree.Close()) }()
+	before, err := readContract(tree)
+	if err != nil {
+		return within(dir, err)
+	}
+	out, err := generator.Generate(cmd.Context(), generator.Input{
+		Manifest: filepath.Join(dir, manifest.FileName), Version: a.version, Limits: limit.limits(), Names: before.Names(),
+	})
+	if err != nil {
+		return err
+	}
 	lock, err := tree.Lock()
 	if err != nil {
 		return within(dir, err)
 	}
-	said, err := readPromised(tree, out)
+	said, err := promise(tree, before, out)
 	if err != nil {
 		return within(dir, err)
 	}

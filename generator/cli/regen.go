@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/svcgen/svcgen/generator"
+	"github.com/svcgen/svcgen/generator/contract"
 	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/drift"
 	"github.com/svcgen/svcgen/generator/evolve"
@@ -101,7 +102,11 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 			return a.report(report{Status: nothingToDo, Dir: dir, changes: &reconcile.Changes{Unchanged: len(lock.Files)}}, f.json)
 		}
 	}
-	in := generator.Input{Manifest: filepath.Join(dir, manifest.FileName), Version: a.version, Limits: f.maxProto.limits()}
+	before, err := readContract(tree)
+	if err != nil {
+		return within(dir, err)
+	}
+	in := generator.Input{Manifest: filepath.Join(dir, manifest.FileName), Version: a.version, Limits: f.maxProto.limits(), Names: before.Names()}
 	if !f.check { // a check takes nothing from earlier runs
 		in.Made, in.Compiled = tree.Made(program), tree.Compiled(program)
 	}
@@ -112,7 +117,7 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 	if err := a.warn(out.Warnings); err != nil {
 		return err
 	}
-	contract, evolution, err := a.compareContracts(tree, dir, f, out)
+	breaking, evolution, err := a.compareContracts(tree, dir, f, before, out)
 	if err != nil {
 		return err
 	}
@@ -128,7 +133,7 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 	}
 	changes.Notes = append(changes.Notes, broken...)
 	if !f.writes() {
-		return within(dir, both(a.preview(dir, f, contract, changes, err), a.strays(tree, f, out)))
+		return within(dir, both(a.preview(dir, f, breaking, changes, err), a.strays(tree, f, out)))
 	}
 	if err != nil {
 		return within(dir, err)
@@ -143,13 +148,13 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 		}
 		remember(tree, program, out)
 	}
-	return within(dir, a.done(dir, f, contract, changes))
+	return within(dir, a.done(dir, f, breaking, changes))
 }
 
 // compareContracts says what is other than the last run promised, and what that asks of the user's code. It warns of what breaks
 // callers and fails for what breaks consumers.
-func (a *app) compareContracts(tree *reconcile.Tree, dir string, f regenFlags, out *generator.Output) ([]drift.Change, evolve.Plan, error) {
-	said, err := readPromised(tree, out)
+func (a *app) compareContracts(tree *reconcile.Tree, dir string, f regenFlags, before *contract.Contract, out *generator.Output) ([]drift.Change, evolve.Plan, error) {
+	said, err := promise(tree, before, out)
 	if err != nil {
 		return nil, evolve.Plan{}, within(dir, err)
 	}
@@ -226,14 +231,14 @@ func statusOf(changes *reconcile.Changes, done string) string {
 }
 
 // preview prints what would be done. With --check, anything at all is a failure.
-func (a *app) preview(dir string, f regenFlags, contract []drift.Change, changes *reconcile.Changes, err error) error {
+func (a *app) preview(dir string, f regenFlags, breaking []drift.Change, changes *reconcile.Changes, err error) error {
 	var edited *reconcile.EditedError
 	errors.As(err, &edited)
 	status := statusOf(changes, "would change")
 	if err := a.warn(changes.Notes.In(dir)); err != nil {
 		return err
 	}
-	if err := a.report(report{Status: status, Dir: dir, Diff: f.diff, changes: changes, contract: contract}, f.json); err != nil {
+	if err := a.report(report{Status: status, Dir: dir, Diff: f.diff, changes: changes, contract: breaking}, f.json); err != nil {
 		return err
 	}
 	if f.check && status != nothingToDo {
@@ -297,12 +302,12 @@ func stale(changes *reconcile.Changes) diag.List {
 }
 
 // done reports a run that has written what it had to.
-func (a *app) done(dir string, f regenFlags, contract []drift.Change, changes *reconcile.Changes) error {
+func (a *app) done(dir string, f regenFlags, breaking []drift.Change, changes *reconcile.Changes) error {
 	status := statusOf(changes, "done")
 	if err := a.warn(changes.Notes.In(dir)); err != nil {
 		return err
 	}
-	if err := a.report(report{Status: status, Dir: dir, changes: changes, contract: contract}, f.json); err != nil {
+	if err := a.report(report{Status: status, Dir: dir, changes: changes, contract: breaking}, f.json); err != nil {
 		return err
 	}
 	return conflicts(changes)

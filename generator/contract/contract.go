@@ -74,6 +74,7 @@ func (t Type) Same(u Type) bool { return t.Path == u.Path && t.Name == u.Name }
 // Event is a published message.
 type Event struct {
 	Message string `json:"message"`
+	Func    string `json:"func,omitempty"` // that publishes it; empty: called as the message is
 	Topic   string `json:"topic"`
 	Key     string `json:"key"` // as a Go expression on the message
 }
@@ -99,7 +100,11 @@ func Of(s *ir.Service) Contract {
 		if key == strconv.Quote("") {
 			key = ""
 		}
-		c.Events = append(c.Events, Event{Message: e.Proto, Topic: e.Topic, Key: key})
+		called := e.Func
+		if called == e.Message.Name {
+			called = ""
+		}
+		c.Events = append(c.Events, Event{Message: e.Proto, Func: called, Topic: e.Topic, Key: key})
 	}
 	for _, e := range s.Consumes {
 		c.Consumes = append(c.Consumes, Method{Name: e.Func, Kind: Handler, In: typeOf(e.Message)})
@@ -118,6 +123,24 @@ func Of(s *ir.Service) Contract {
 		c.Messages[i].Types = append(c.Messages[i].Types, f.Types...)
 	}
 	return c
+}
+
+// Names are what c calls things. Without a contract there are none.
+func (c *Contract) Names() ir.Names {
+	if c == nil {
+		return ir.Names{}
+	}
+	n := ir.Names{Types: map[string]string{}, Handlers: map[string]string{}, Events: map[string]string{}}
+	for _, s := range c.Services {
+		n.Types[s.Proto] = s.Type
+	}
+	for _, m := range c.Consumes {
+		n.Handlers[ir.KeyOf(c.Module, m.In.Path, m.In.Name)] = m.Name
+	}
+	for _, e := range c.Events {
+		n.Events[e.Message] = e.Func
+	}
+	return n
 }
 
 func typeOf(t ir.TypeRef) Type {

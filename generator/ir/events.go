@@ -11,29 +11,43 @@ import (
 
 // publishes resolves the published events and puts each into the methods that emit it.
 func (r *resolver) publishes(services []RPCService) []Event {
-	funcs := naming.NewScope("Events", "New")
 	first := make(map[string]diag.Pos)
 	var events []Event
+	var messages []protoreflect.MessageDescriptor
+	var from []int // the manifest's
 	for i, p := range r.manifest.Publishes {
 		pos := r.manifest.Pos("publishes[%d].message", i)
 		msg := r.message(p.Message, pos)
 		if msg == nil || r.twice(first, p.Message, pos, "published") {
 			continue
 		}
-		ev := r.event(msg, p.Topic, pos)
-		ev.Func = funcs.Claim(ev.Message.Name, naming.Camel(ev.Message.Import.Alias)+ev.Message.Name)
-		ev.KeyExpr, ev.KeyImports = r.key(msg, p.Key, r.manifest.Pos("publishes[%d].key", i))
-		events = append(events, ev)
+		events, messages, from = append(events, r.event(msg, p.Topic, pos)), append(messages, msg), append(from, i)
+	}
+	funcs := naming.NewScope("Events", "New")
+	keepFirst(pointers(events), r.publisher, func(ev *Event, kept []string) {
+		ev.Func = funcs.Claim(append(kept, ev.Message.Name, naming.Camel(ev.Message.Import.Alias)+ev.Message.Name)...)
+	})
+	for n, i := range from {
+		ev, p := &events[n], r.manifest.Publishes[i]
+		ev.KeyExpr, ev.KeyImports = r.key(messages[n], p.Key, r.manifest.Pos("publishes[%d].key", i))
 		for j, name := range p.On {
-			r.emit(services, ev, msg, name, r.manifest.Pos("publishes[%d].on[%d]", i, j))
+			r.emit(services, *ev, messages[n], name, r.manifest.Pos("publishes[%d].on[%d]", i, j))
 		}
 	}
 	return events
 }
 
+// publisher is the name that the function for an event has already; empty if it has none.
+func (r *resolver) publisher(ev *Event) string {
+	name, has := r.names.Events[ev.Proto]
+	if has && name == "" {
+		return ev.Message.Name
+	}
+	return name
+}
+
 // consumes resolves the consumed events.
 func (r *resolver) consumes(files *userFiles) []Event {
-	funcs := naming.NewScope()
 	first := make(map[string]diag.Pos)
 	var events []Event
 	for i, c := range r.manifest.Consumes {
@@ -42,12 +56,25 @@ func (r *resolver) consumes(files *userFiles) []Event {
 		if msg == nil || r.twice(first, c.Message, pos, "consumed") {
 			continue
 		}
-		ev := r.event(msg, c.Topic, pos)
-		ev.Func = funcs.Claim("On"+ev.Message.Name, "On"+naming.Camel(ev.Message.Import.Alias)+ev.Message.Name)
-		ev.File, ev.TestFile = files.claim(naming.Snake(ev.Func), "event")
-		events = append(events, ev)
+		events = append(events, r.event(msg, c.Topic, pos))
+	}
+	funcs := naming.NewScope()
+	handler := func(ev *Event) string { return r.names.Handlers[ev.Message.Key(r.manifest.Module)] }
+	keepFirst(pointers(events), handler, func(ev *Event, kept []string) {
+		ev.Func = funcs.Claim(append(kept, "On"+ev.Message.Name, "On"+naming.Camel(ev.Message.Import.Alias)+ev.Message.Name)...)
+	})
+	for i := range events {
+		events[i].File, events[i].TestFile = files.claim(naming.Snake(events[i].Func), "event")
 	}
 	return events
+}
+
+func pointers[T any](list []T) []*T {
+	out := make([]*T, len(list))
+	for i := range list {
+		out[i] = &list[i]
+	}
+	return out
 }
 
 func (r *resolver) event(msg protoreflect.MessageDescriptor, topic string, pos diag.Pos) Event {

@@ -11,12 +11,13 @@ import (
 	"github.com/svcgen/svcgen/generator/schema"
 )
 
-// Resolve makes the Service of a manifest and its schema. The list holds everything wrong with them, sorted; the
+// Resolve makes the Service of a manifest and its schema, in which what has a name keeps it. The list holds everything wrong with them, sorted; the
 // Service is nil if one of that is an error.
-func Resolve(m *manifest.Manifest, s *schema.Schema) (*Service, diag.List) {
+func Resolve(m *manifest.Manifest, s *schema.Schema, names Names) (*Service, diag.List) {
 	r := &resolver{
 		manifest: m,
 		schema:   s,
+		names:    names,
 		packages: make(map[string]GoPackage),
 		aliases:  make(map[string]string),
 	}
@@ -34,6 +35,7 @@ func Resolve(m *manifest.Manifest, s *schema.Schema) (*Service, diag.List) {
 type resolver struct {
 	manifest *manifest.Manifest
 	schema   *schema.Schema
+	names    Names // of before
 	list     diag.List
 
 	packages map[string]GoPackage // by path of the proto file

@@ -29,7 +29,7 @@ func load(file string, extra ...string) (*ir.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	svc, list := ir.Resolve(m, s)
+	svc, list := ir.Resolve(m, s, ir.Names{})
 	return svc, list.Err()
 }
 
@@ -43,7 +43,7 @@ func loadBare(file string, c ir.Choices, extra ...string) (*ir.Service, *manifes
 	if err != nil {
 		return nil, nil, err
 	}
-	svc, list := ir.Resolve(m, s)
+	svc, list := ir.Resolve(m, s, ir.Names{})
 	return svc, m, list.Err()
 }
 

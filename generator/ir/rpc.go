@@ -19,11 +19,11 @@ func (r *resolver) rpc(files *userFiles) []RPCService {
 			services = append(services, f.Desc.Services().Get(i))
 		}
 	}
-	types := naming.NewScope("Deps", "Consumers", "NewConsumers", "TestMain")
 	shared := sharedMethods(services)
+	types := r.typesOf(services)
 	var list []RPCService
 	for _, s := range services {
-		list = append(list, r.rpcService(s, types, files))
+		list = append(list, r.rpcService(s, types[s.FullName()], files))
 	}
 	namesakes := make(map[protoreflect.Name]int)
 	for _, s := range services {
@@ -54,14 +54,24 @@ func sharedMethods(services []protoreflect.ServiceDescriptor) map[string]int {
 	return count
 }
 
-func (r *resolver) rpcService(s protoreflect.ServiceDescriptor, types *naming.Scope, files *userFiles) RPCService {
-	goName := naming.Camel(string(s.Name()))
-	imp := r.importOf(r.packages[s.ParentFile().Path()])
+// typesOf are the names of the user's types for the services. Those that have one keep it.
+func (r *resolver) typesOf(services []protoreflect.ServiceDescriptor) map[protoreflect.FullName]string {
+	scope := naming.NewScope("Deps", "Consumers", "NewConsumers", "TestMain")
+	types := make(map[protoreflect.FullName]string, len(services))
+	keepFirst(services, func(s protoreflect.ServiceDescriptor) string { return r.names.Types[string(s.FullName())] }, func(s protoreflect.ServiceDescriptor, kept []string) {
+		goName := naming.Camel(string(s.Name()))
+		alias := naming.Camel(r.importOf(r.packages[s.ParentFile().Path()]).Alias)
+		types[s.FullName()] = claimType(scope, s.Methods(), append(kept, goName, alias+goName, goName+"Service")...)
+	})
+	return types
+}
+
+func (r *resolver) rpcService(s protoreflect.ServiceDescriptor, typ string, files *userFiles) RPCService {
 	svc := RPCService{
 		Proto:   string(s.FullName()),
-		GoName:  goName,
-		Type:    claimType(types, s.Methods(), goName, naming.Camel(imp.Alias)+goName, goName+"Service"),
-		Import:  imp,
+		GoName:  naming.Camel(string(s.Name())),
+		Type:    typ,
+		Import:  r.importOf(r.packages[s.ParentFile().Path()]),
 		Comment: r.comment(s),
 		Pos:     r.schema.Pos(s),
 	}
