@@ -97,6 +97,11 @@ func goModule(m *manifest.Manifest, s *ir.Service) ([]gogen.File, error) {
 			}
 		}
 	}
+	for _, e := range slices.Concat(s.Publishes, s.Consumes) { // from a proto that may be imported by none of theirs
+		if i := slices.IndexFunc(s.Protos, func(f ir.ProtoFile) bool { return f.Go.ImportPath == e.Message.Import.Path }); i >= 0 && s.Protos[i].Go.Module != "" {
+			extra = append(extra, s.Protos[i].Go.Module)
+		}
+	}
 	mod, sum, err := gomod.Files(s.Database, s.Broker, extra, s.Module)
 	if errors.Is(err, gomod.ErrOwnModule) {
 		var list diag.List

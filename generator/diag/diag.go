@@ -42,6 +42,8 @@ type Diagnostic struct {
 	Warning bool   // a warning does not stop the run
 	Limit   bool   // the input is not wrong but over a limit
 	Line    string // text of the line Pos points to; empty when there is none to show
+
+	hidden int // how many others it stands for
 }
 
 // String is the first line of the diagnostic: position and message. It is safe to print.

@@ -131,7 +131,7 @@ func TestFinish(t *testing.T) {
 	for i := range 1000 {
 		many.Add(Pos{"a", 1, i + 1}, "", "m")
 	}
-	if got := s.Finish(many); len(got) != maxShown+1 || got[maxShown].Message != "900 more mistakes are not shown" {
+	if got := s.Finish(many); len(got) != MaxShown+1 || got[MaxShown].Message != "900 more mistakes are not shown" {
 		t.Errorf("got %d diagnostics, the last of them %v", len(got), got[len(got)-1])
 	}
 }

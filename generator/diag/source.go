@@ -3,6 +3,7 @@ package diag
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -12,18 +13,29 @@ const bom = "\ufeff"
 // Sources maps the name of an input file, as positions spell it, to its content.
 type Sources map[string][]byte
 
-// maxShown is how many diagnostics of a run are shown; a file with more of them is not read to the end.
-const maxShown = 100
+// MaxShown is how many diagnostics of a run are shown; a file with more of them is not read to the end.
+const MaxShown = 100
 
 // Finish is what a package returns: l sorted, without doubles, each diagnostic with its source line. Beyond the
-// first hundred they are only counted.
+// first hundred they are only counted, those that were not shown before among them.
 func (s Sources) Finish(l List) List {
 	if len(l) == 0 {
 		return nil
 	}
-	l = l.Sorted()
-	if more := len(l) - maxShown; more > 0 {
-		l = append(l[:maxShown:maxShown], Diagnostic{Message: fmt.Sprintf("%d more mistakes are not shown", more), Warning: !l[maxShown:].HasErrors()})
+	rest := Diagnostic{Warning: true}
+	l = slices.DeleteFunc(l.Sorted(), func(d Diagnostic) bool {
+		rest.hidden += d.hidden
+		rest.Warning = rest.Warning && (d.hidden == 0 || d.Warning)
+		return d.hidden > 0
+	})
+	if more := len(l) - MaxShown; more > 0 {
+		rest.hidden += more
+		rest.Warning = rest.Warning && !l[MaxShown:].HasErrors()
+		l = l[:MaxShown:MaxShown]
+	}
+	if rest.hidden > 0 {
+		rest.Message = fmt.Sprintf("%d more mistakes are not shown", rest.hidden)
+		l = append(l, rest)
 	}
 	for i := range l {
 		if l[i].Line == "" && l[i].Pos.Line > 0 {

@@ -61,7 +61,7 @@ func (e *editor) imports() error {
 	for _, m := range e.plan.moved {
 		for _, name := range slices.Sorted(maps.Keys(e.files)) {
 			src := e.files[name]
-			if !bytes.Contains(src, []byte(`"`+m.from+`"`)) {
+			if !bytes.Contains(src, []byte(m.from)) {
 				continue
 			}
 			f, errs := e.parse(name)
@@ -86,7 +86,7 @@ func (e *editor) rebase() error {
 		return nil
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.files)) {
-		if !bytes.Contains(e.files[name], []byte(`"`+e.plan.oldModule)) {
+		if !bytes.Contains(e.files[name], []byte(e.plan.oldModule)) {
 			continue
 		}
 		f, errs := e.parse(name)

@@ -261,3 +261,16 @@ func (s *OrderService) M(ctx context.Context) { orders.Use(old.X) }
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
+
+// TestRebaseImports follows a module in a file that imports a package of it twice, and one in backquotes.
+func TestRebaseImports(t *testing.T) {
+	src := "package p\n\nimport (\n\ta \"m.test/old/x\"\n\tb \"m.test/old/x\"\n\ty `m.test/old/y`\n\t\"m.test/older\"\n)\n"
+	f, errs := ParseFile("p.go", []byte(src))
+	if errs != nil {
+		t.Fatal(errs)
+	}
+	want := "package p\n\nimport (\n\ta \"n.test/x\"\n\tb \"n.test/x\"\n\ty \"n.test/y\"\n\t\"m.test/older\"\n)\n"
+	if got := string(Apply(f.Src, f.RebaseImports("m.test/old", "n.test"))); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}

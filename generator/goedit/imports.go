@@ -51,9 +51,11 @@ func (f *File) ReplaceImport(from, to string) []Edit {
 // RebaseImports returns the edits that make f import from module to what it imports from module from.
 func (f *File) RebaseImports(from, to string) []Edit {
 	var edits []Edit
+	done := map[string]bool{} // a file may import a package twice
 	for _, spec := range f.ast.Imports {
 		rest, ours := strings.CutPrefix(importPath(spec), from)
-		if ours && (rest == "" || rest[0] == '/') {
+		if ours && (rest == "" || rest[0] == '/') && !done[rest] {
+			done[rest] = true
 			edits = append(edits, f.ReplaceImport(from+rest, to+rest)...)
 		}
 	}

@@ -93,13 +93,16 @@ func (r *resolver) goNames(f *schema.File) []goName {
 	n := &goNamer{resolver: r}
 	n.names = append(n.names, goName{"File_" + sanitized(f.Path), "file %s", f.Desc, n.fileStart(f)})
 	n.declarations(f)
+	for i := range f.Desc.Services().Len() {
+		n.service(f.Desc.Services().Get(i))
+	}
 	for i := range f.Desc.Imports().Len() {
 		imp := f.Desc.Imports().Get(i)
 		target := r.schema.File(imp.Path())
 		if !imp.IsPublic || target == nil || r.packages[target.Path].ImportPath == r.packages[f.Path].ImportPath {
 			continue
 		}
-		// protoc-gen-go repeats what a public import declares, under the same names.
+		// protoc-gen-go repeats what a public import declares, under the same names; but for services, whose code is not its.
 		forwarded := &goNamer{resolver: r}
 		forwarded.declarations(target)
 		for _, g := range forwarded.names {
@@ -124,9 +127,6 @@ func (n *goNamer) declarations(f *schema.File) {
 	}
 	n.enums(f.Desc.Enums())
 	n.extensions(f.Desc.Extensions(), "E_")
-	for i := range f.Desc.Services().Len() {
-		n.service(f.Desc.Services().Get(i))
-	}
 }
 
 func (n *goNamer) message(m protoreflect.MessageDescriptor) {
@@ -229,6 +229,9 @@ func (r *resolver) long(d protoreflect.Descriptor) {
 
 // memberClashes refuses fields that would be called as a method of their message. protogen renames most of them.
 func (r *resolver) memberClashes(m protoreflect.MessageDescriptor) {
+	if opaque(m) { // its fields are not exported, and protoc-gen-go renames the accessors
+		return
+	}
 	members := map[string]string{"ProtoReflect": "the method every message has"}
 	names := fieldNames(m)
 	add := func(name, what string, d protoreflect.Descriptor) {

@@ -16,11 +16,9 @@ func (r *resolver) emit(services []RPCService, ev Event, msg protoreflect.Messag
 		return // reported by package manifest
 	}
 	var found []*Method
-	var all []string
 	for i := range services {
 		for j := range services[i].Methods {
 			m := &services[i].Methods[j]
-			all = append(all, lastElems(m.Proto, strings.Count(name, ".")+1))
 			if m.Proto == name || strings.HasSuffix(m.Proto, "."+name) {
 				found = append(found, m)
 			}
@@ -28,6 +26,12 @@ func (r *resolver) emit(services []RPCService, ev Event, msg protoreflect.Messag
 	}
 	switch {
 	case len(found) == 0:
+		var all []string
+		for _, s := range services {
+			for _, m := range s.Methods {
+				all = append(all, lastElems(m.Proto, strings.Count(name, ".")+1))
+			}
+		}
 		hint := diag.DidYouMean(name, all)
 		if hint == "" {
 			hint = "name a method of a service in proto.files, such as PlaceOrder or OrderService.PlaceOrder"
@@ -55,19 +59,37 @@ func emits(m *Method, ev Event) bool {
 	return slices.ContainsFunc(m.Emits, func(e Emit) bool { return e.Event.Proto == ev.Proto })
 }
 
-// incomplete reports an event or a request with a required field of proto2. A stub cannot make up its value, and without it
-// the event cannot be sent, nor the request that a test of the stub would send.
+// incomplete reports an event or a request with a required field of proto2, and an answer with one that the request does not
+// fill. A stub cannot make up its value, and without it nothing of them can be sent, also not by the test of the stub.
 func (r *resolver) incomplete(m *Method, ev Event, event protoreflect.MessageDescriptor, pos diag.Pos) bool {
-	for _, msg := range []protoreflect.MessageDescriptor{event, r.find(m.Input.Proto)} {
-		if msg == nil || msg.RequiredNumbers().Len() == 0 {
-			continue
+	field := required(event, r.find(m.Input.Proto))
+	if answer := r.find(m.Output.Proto); field == nil && answer != nil {
+		filled := r.copies(m.Input.Proto, answer)
+		names := fieldNames(answer)
+		for i := range answer.RequiredNumbers().Len() {
+			f := answer.Fields().ByNumber(answer.RequiredNumbers().Get(i))
+			if !slices.ContainsFunc(filled, func(c FieldCopy) bool { return c.GoName == names[f.Name()] }) {
+				field = f
+				break
+			}
 		}
-		field := msg.Fields().ByNumber(msg.RequiredNumbers().Get(0))
-		r.list.Add(pos, fmt.Sprintf("leave it out of on and call events.%s in the handler, with a value", ev.Func),
-			"%s is required, and a stub cannot know its value", field.FullName())
-		return true
 	}
-	return false
+	if field == nil {
+		return false
+	}
+	r.list.Add(pos, fmt.Sprintf("leave it out of on and call events.%s in the handler, with a value", ev.Func),
+		"%s is required, and a stub cannot know its value", field.FullName())
+	return true
+}
+
+// required is the first required field of one of the messages, or nil.
+func required(messages ...protoreflect.MessageDescriptor) protoreflect.FieldDescriptor {
+	for _, msg := range messages {
+		if msg != nil && msg.RequiredNumbers().Len() > 0 {
+			return msg.Fields().ByNumber(msg.RequiredNumbers().Get(0))
+		}
+	}
+	return nil
 }
 
 // qualified is the shortest name of m that is not also one of other.

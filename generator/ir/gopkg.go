@@ -157,7 +157,7 @@ func goPackageOption(f *schema.File) (importPath, name string) {
 	if !token.IsIdentifier(name) || naming.Package(name) != strings.ToLower(name) && !strings.Contains(name, "_") || name == "_" {
 		name = ""
 	}
-	if naming.Predeclared(name) || name == "main" || name == "init" {
+	if naming.Package(name) == name+"pb" { // a package cannot be called so
 		name = ""
 	}
 	if !strings.Contains(importPath, "/") || module.CheckImportPath(importPath) != nil || strings.Contains(importPath, "..") {

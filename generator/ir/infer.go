@@ -3,7 +3,6 @@ package ir
 import (
 	"errors"
 	"regexp"
-	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -119,6 +118,14 @@ func inferEvents(fd protoreflect.FileDescriptor, topic string) []manifest.Publis
 			methods = append(methods, m)
 		}
 	}
+	names := make(map[protoreflect.Name]int) // of methods
+	after := make(map[string][]protoreflect.MethodDescriptor)
+	for _, m := range methods {
+		names[m.Name()]++
+		for _, name := range eventNames(string(m.Name())) {
+			after[name] = append(after[name], m)
+		}
+	}
 	var events []manifest.Publish
 	for i := range fd.Messages().Len() {
 		msg := fd.Messages().Get(i)
@@ -126,11 +133,16 @@ func inferEvents(fd protoreflect.FileDescriptor, topic string) []manifest.Publis
 			continue
 		}
 		p := manifest.Publish{Message: string(msg.FullName()), Topic: topic}
-		for _, m := range methods {
-			if kindOf(m) == Unary && slices.Contains(eventNames(string(m.Name())), string(msg.Name())) {
-				p.On = append(p.On, methodName(m, methods))
-				p.Key = eventKey(msg, string(m.Name()))
+		for _, m := range after[string(msg.Name())] {
+			if kindOf(m) != Unary || required(msg, m.Input(), m.Output()) != nil {
+				continue
 			}
+			called := string(m.Name())
+			if names[m.Name()] > 1 {
+				called = string(m.Parent().Name()) + "." + called
+			}
+			p.On = append(p.On, called)
+			p.Key = eventKey(msg, string(m.Name()))
 		}
 		if len(p.On) > 0 {
 			events = append(events, p)
@@ -139,23 +151,12 @@ func inferEvents(fd protoreflect.FileDescriptor, topic string) []manifest.Publis
 	return events
 }
 
-// methodName is how publishes[].on names a method: with its service where several services have one.
-func methodName(m protoreflect.MethodDescriptor, all []protoreflect.MethodDescriptor) string {
-	same := 0
-	for _, other := range all {
-		if other.Name() == m.Name() {
-			same++
-		}
-	}
-	if same > 1 {
-		return string(m.Parent().Name()) + "." + string(m.Name())
-	}
-	return string(m.Name())
-}
+// verbNoun is the name of a method that has two parts.
+var verbNoun = regexp.MustCompile(`^([A-Z][a-z]+)([A-Z]\w*)$`)
 
 // eventNames are the names of the event of a method VerbNoun: NounVerbed. A method of one word has none.
 func eventNames(method string) []string {
-	m := regexp.MustCompile(`^([A-Z][a-z]+)([A-Z]\w*)$`).FindStringSubmatch(method)
+	m := verbNoun.FindStringSubmatch(method)
 	if m == nil {
 		return nil
 	}

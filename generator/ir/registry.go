@@ -26,10 +26,17 @@ func (r *resolver) registry() {
 	}
 }
 
+// gateway is a module of options that svcgen knows, and that nothing in a service needs by itself.
+const gateway = "github.com/grpc-ecosystem/grpc-gateway/v2"
+
 // extensionNumbers refuses extensions whose number is taken by one of a linked-in module, for the same reason.
 func (r *resolver) extensionNumbers(f *schema.File) {
 	for x := range allExtensions(f.Desc) {
-		if known := schema.RegisteredExtension(x); known != nil {
+		known := schema.RegisteredExtension(x)
+		if known != nil && known.Module == gateway && r.schema.File(known.Path) == nil {
+			continue // a service has this one only where a proto imports it
+		}
+		if known != nil {
 			r.list.Add(r.schema.Pos(x), "choose another number",
 				"number %d of %s is taken by an extension in %s of the Go module %s", x.Number(), x.ContainingMessage().FullName(), known.Path, known.Module)
 		}

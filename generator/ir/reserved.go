@@ -21,7 +21,7 @@ func reservedImports() []string {
 		// variables, parameters and functions
 		"c", "cancel", "cc", "client", "conn", "ctx", "d", "db", "deps", "dial", "e", "err", "ev", "fn", "got", "i", "in", "key",
 		"lis", "main", "m", "msg", "name", "ok", "opts", "out", "payload", "r", "reg", "req", "res", "resp", "rt", "run", "s", "server",
-		"srv", "start", "stream", "t", "tests", "tt", "tx", "v", "want", "x",
+		"srv", "start", "stream", "svc", "t", "tests", "tt", "tx", "v", "want", "x",
 		// declarations of internal/gen/app and cmd; a test compares
 		"caller", "classify", "closer", "compact", "consume", "consumer", "consumers", "dialable", "drain", "edits", "exactly",
 		"explain", "group", "identity", "indented", "inlet", "interactive", "load", "message", "methods", "nearest", "readable",

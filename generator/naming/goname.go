@@ -84,7 +84,7 @@ func Package(s string) string {
 		return "pb"
 	case isDigit(name[0]):
 		return "pb" + name
-	case token.IsKeyword(name), Predeclared(name), name == "main", name == "init":
+	case token.IsKeyword(name), Predeclared(name), name == "main", name == "init", name == "documentation": // go ignores files of that package
 		return name + "pb"
 	}
 	return name

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/bufbuild/protocompile/ast"
 	"github.com/bufbuild/protocompile/parser"
@@ -126,7 +127,7 @@ func (l *loader) loadKnown(k *Known) *File {
 
 // find looks a file up in the roots; what is in the way is reported at at.
 func (l *loader) find(importPath string, at diag.Pos, imported bool) *File {
-	if !fs.ValidPath(importPath) || strings.ContainsAny(importPath, "\\:\x00") {
+	if !fs.ValidPath(importPath) || strings.ContainsAny(importPath, "\\:") || strings.ContainsFunc(importPath, unicode.IsControl) {
 		l.list.Add(at, "write the path from an import root, with slashes and without ..", "%s is not a path inside an import root", quote(importPath))
 		return nil
 	}
@@ -153,7 +154,11 @@ func (l *loader) find(importPath string, at diag.Pos, imported bool) *File {
 	if imported {
 		what = "import %s not found"
 	}
-	l.list.Add(at, l.missingHint(importPath), what, quote(importPath))
+	hint := ""
+	if len(l.list) < diag.MaxShown { // it takes long to find
+		hint = l.missingHint(importPath)
+	}
+	l.list.Add(at, hint, what, quote(importPath))
 	return nil
 }
 
