@@ -35,7 +35,7 @@ func (e *editor) park() error {
 			continue
 		}
 		to := e.free(pkg, decl, found[0].Unary())
-		again, back := parkedBefore(pkg, decl, s, found)
+		again, back := e.parkedBefore(pkg, decl, s, found)
 		then := "a new one stands in a file of its own"
 		if back {
 			then = again + ", which it was before, has its name again"
@@ -65,7 +65,8 @@ func (e *editor) park() error {
 
 // parkedBefore is the name under which a method that got out of the way earlier can serve now: as it is or, where none
 // does, with other types. That it did so is said by the stub that took its place: the one it was for, or the one it is itself.
-func parkedBefore(pkg *goedit.Package, decl Decl, s signature, now []goedit.Method) (name string, ok bool) {
+// One that serves an RPC of that name by now stays where it is.
+func (e *editor) parkedBefore(pkg *goedit.Package, decl Decl, s signature, now []goedit.Method) (name string, ok bool) {
 	pointsBack := func(m goedit.Method) bool { return strings.Contains(m.Doc(), Before) }
 	unfit := func(m goedit.Method) bool { return !m.Fits(s.anew()) }
 	unlike := func(m goedit.Method) bool { return !m.Alike(s.anew()) }
@@ -73,7 +74,7 @@ func parkedBefore(pkg *goedit.Package, decl Decl, s signature, now []goedit.Meth
 	for _, cannot := range []func(goedit.Method) bool{unfit, unlike} {
 		for _, name := range names {
 			before := pkg.Methods(decl.Type, name)
-			if len(before) > 0 && !slices.ContainsFunc(before, cannot) && slices.ContainsFunc(slices.Concat(now, before), pointsBack) {
+			if len(before) > 0 && !e.plan.declared[Decl{decl.Type, name}] && !slices.ContainsFunc(before, cannot) && slices.ContainsFunc(slices.Concat(now, before), pointsBack) {
 				return name, true
 			}
 		}

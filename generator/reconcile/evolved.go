@@ -176,12 +176,13 @@ const besideSuffix = "_stub"
 func (p *planner) beside(f fileset.File, suffix, note string) error {
 	stem := strings.TrimSuffix(f.Path, ".go") + suffix
 	f.Path = stem + ".go"
+	planned := slices.Collect(maps.Values(p.opt.Evolve.Places))
 	for n := 2; ; n++ {
 		taken, err := p.tree.exists(f.Path)
 		if err != nil {
 			return err
 		}
-		if !taken {
+		if _, made := p.next.Files[f.Path]; !taken && !made && !slices.Contains(planned, f.Path) {
 			break
 		}
 		f.Path = fmt.Sprintf("%s%d.go", stem, n)

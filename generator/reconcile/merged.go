@@ -59,6 +59,10 @@ func (p *planner) merged(f fileset.File) {
 }
 
 func (p *planner) threeWay(f fileset.File, disk, pending found) {
+	if !disk.regular {
+		p.conflict(f, disk, pending, "it is no regular file, and svcgen writes through no link")
+		return
+	}
 	bases := p.baseTexts(f.Path, Hash(f.Content))
 	unmerged, joined := diag.Unmerged(f.Path, disk.content)
 	ours := disk.content
@@ -69,7 +73,7 @@ func (p *planner) threeWay(f fileset.File, disk, pending found) {
 		p.decls.errs = append(p.decls.errs, unmerged)
 		return
 	}
-	if !disk.regular || len(bases) == 0 {
+	if len(bases) == 0 {
 		p.conflict(f, disk, pending, "what svcgen wrote before is not known")
 		return
 	}
