@@ -25,7 +25,7 @@ func reservedImports() []string {
 		// declarations of internal/gen/app and cmd; a test compares
 		"caller", "classify", "closer", "compact", "consume", "consumer", "consumers", "dialable", "drain", "edits", "exactly",
 		"explain", "group", "identity", "indented", "inlet", "interactive", "load", "message", "methods", "nearest", "readable",
-		"readiness", "register", "report", "requests", "serve", "settings", "squeeze", "tail", "terminal", "usagef", "watcher",
+		"readiness", "register", "report", "requests", "serve", "settings", "squeeze", "tail", "terminal", "unlessDone", "usagef", "watcher",
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/svcgen/svcgen/templates/service/internal/gen/broker"
+	"github.com/svcgen/svcgen/templates/service/internal/gen/event"
 	"github.com/svcgen/svcgen/templates/service/internal/gen/store"
 )
 
@@ -86,7 +87,7 @@ func (in *inlet) take(ctx context.Context, c consumer, d *broker.Delivery) error
 		defer span.End()
 	}
 	start := time.Now()
-	err := c.handle(ctx, in.db, d)
+	err := event.Call(ctx, in.log, d, func(ctx context.Context, d *broker.Delivery) error { return c.handle(ctx, in.db, d) })
 	took := time.Since(start)
 	attrs := []attribute.KeyValue{destination, eventType}
 	if err != nil {

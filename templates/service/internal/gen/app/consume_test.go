@@ -24,12 +24,13 @@ func TestTake(t *testing.T) {
 	tests := []struct {
 		name    string
 		payload []byte
-		err     error // of the handler
+		err     error // of the handler; with fails and none it panics
 		fails   bool
 		emitted int
 	}{
 		{"taken", []byte{0x0a, 0x01, 'n'}, nil, false, 1},
 		{"handler fails", []byte{0x0a, 0x01, 'n'}, failure, true, 0},
+		{"handler panics", []byte{0x0a, 0x01, 'n'}, nil, true, 0},
 		{"not a message", []byte{0x0a, 0x05}, nil, true, 0},
 	}
 	for _, tt := range tests {
@@ -48,6 +49,9 @@ func TestTake(t *testing.T) {
 				}
 				if err := kit.Events.NoteCreated(tx, &samplev1.NoteCreated{NoteId: ev.GetNoteId()}); err != nil {
 					return err
+				}
+				if tt.fails && tt.err == nil {
+					panic("as told")
 				}
 				return tt.err
 			})

@@ -312,3 +312,18 @@ func TestClassify(t *testing.T) {
 		})
 	}
 }
+
+// TestUnlessDone leaves what does not end to itself when the time is over.
+func TestUnlessDone(t *testing.T) {
+	failure := errors.New("no")
+	if err := unlessDone(t.Context(), func() error { return failure }); !errors.Is(err, failure) {
+		t.Errorf("the error is %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	end := make(chan struct{})
+	if err := unlessDone(ctx, func() error { <-end; return nil }); !errors.Is(err, context.Canceled) {
+		t.Errorf("the error is %v", err)
+	}
+	close(end)
+}
