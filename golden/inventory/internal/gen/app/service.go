@@ -104,7 +104,7 @@ func (s *Service) openBackends(ctx context.Context) error {
 	if s.db, err = store.Open(ctx, s.cfg.Database, s.log); err != nil {
 		return err
 	}
-	s.opened("database", func(context.Context) error { return s.db.Close() })
+	s.opened("database", func(ctx context.Context) error { return unlessDone(ctx, s.db.Close) })
 	if s.cfg.Database.Migrate {
 		if err := s.db.Migrate(ctx, migrations.FS); err != nil {
 			return err
@@ -193,6 +193,19 @@ func (s *Service) listen(ctx context.Context, opts Options) error {
 
 func (s *Service) opened(name string, f func(context.Context) error) {
 	s.open = append(s.open, closer{name: name, close: f})
+}
+
+// unlessDone runs f, and leaves it to itself when ctx is done: a handler that ignores its context keeps its connection, and
+// must not keep the process alive.
+func unlessDone(ctx context.Context, f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // closeAll closes what is open, the last first, and goes on after an error.

@@ -102,6 +102,7 @@ func (c Config) options() (*mysql.Config, error) {
 	if m.WriteTimeout == 0 {
 		m.WriteTimeout = silence
 	}
+	m.RejectReadOnly = true       // after a switchover the old primary is read-only: its connections go
 	m.Logger = &mysql.NopLogger{} // errors are returned; the driver would print them too
 	return m, nil
 }

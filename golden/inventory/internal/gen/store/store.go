@@ -67,11 +67,15 @@ func Open(_ context.Context, cfg Config, log *slog.Logger) (*DB, error) {
 // idleTime is below the time after which servers and what is between them and us drop idle connections.
 const idleTime = 5 * time.Minute
 
+// lifeTime lets connections that are always busy find what has changed, such as another server behind a name.
+const lifeTime = time.Hour
+
 func pool(c *connector, size int) *sql.DB {
 	p := sql.OpenDB(c)
 	p.SetMaxOpenConns(size)
 	p.SetMaxIdleConns(size)
 	p.SetConnMaxIdleTime(idleTime)
+	p.SetConnMaxLifetime(lifeTime)
 	return p
 }
 

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/acme/orders/internal/gen/broker"
+	"github.com/acme/orders/internal/gen/event"
 	"github.com/acme/orders/internal/gen/store"
 )
 
@@ -89,7 +90,7 @@ func (in *inlet) take(ctx context.Context, c consumer, d *broker.Delivery) error
 		defer span.End()
 	}
 	start := time.Now()
-	err := c.handle(ctx, in.db, d)
+	err := event.Call(ctx, in.log, d, func(ctx context.Context, d *broker.Delivery) error { return c.handle(ctx, in.db, d) })
 	took := time.Since(start)
 	attrs := []attribute.KeyValue{destination, eventType}
 	if err != nil {

@@ -101,6 +101,7 @@ func (c Config) relay() (*pgxpool.Config, error) {
 		for _, name := range []string{"synchronous_commit", "enable_seqscan", "enable_bitmapscan", "jit"} {
 			p.ConnConfig.RuntimeParams[name] = "off"
 		}
+		p.ConnConfig.RuntimeParams["default_transaction_isolation"] = "read committed" // whatever the database's own is
 	}
 	return p, nil
 }

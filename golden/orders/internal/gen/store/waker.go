@@ -141,7 +141,10 @@ func (w *waker) listen(ctx context.Context, wake func(leases bool)) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case quiet:
-			if err := conn.Ping(ctx); err != nil {
+			answer, cancel := context.WithTimeout(ctx, pingEvery)
+			err := conn.Ping(answer)
+			cancel()
+			if err != nil {
 				return fmt.Errorf("ping: %w", err)
 			}
 		default:
