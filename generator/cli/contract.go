@@ -21,6 +21,7 @@ import (
 type promised struct {
 	old    *contract.Contract // nil where an svcgen that kept none made the tree
 	now    contract.Contract
+	lost   bool // old was kept, and is gone
 	same   bool // nothing is another than it was, and there is nothing to compare
 	before *descriptorpb.FileDescriptorSet
 	after  *descriptorpb.FileDescriptorSet
@@ -52,12 +53,13 @@ func unreadable(file string) error {
 // promise compares the contract of the last run with that of this.
 func promise(tree *reconcile.Tree, old *contract.Contract, out *generator.Output) (promised, error) {
 	p := promised{old: old, now: contract.Of(out.Service), before: &descriptorpb.FileDescriptorSet{}, after: &descriptorpb.FileDescriptorSet{}}
-	if old == nil {
-		return p, nil
-	}
 	set, err := fs.ReadFile(tree.FS(), contract.Descriptors)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return p, err
+	}
+	if old == nil {
+		p.lost = err == nil
+		return p, nil
 	}
 	descriptors, _ := out.Files.Get(contract.Descriptors)
 	if p.same = reflect.DeepEqual(*old, p.now) && bytes.Equal(set, descriptors.Content); p.same {
@@ -88,6 +90,11 @@ func (p promised) evolution(renames []string) (evolve.Plan, error) {
 
 // breaks compares the contracts of the service at dir. The first list is for a person to know; a run is refused for the second.
 func (p promised) breaks(dir string, out *generator.Output, allowed bool) (changes []drift.Change, known, refused diag.List, err error) {
+	if p.lost {
+		known.Warn(diag.Pos{File: contract.File}, "if it was deleted by mistake, take this run back, restore it from version control and run svcgen regen again",
+			"it is gone: what breaks was not looked at, and no signature follows")
+		return nil, known.In(dir), nil, nil
+	}
 	if p.old == nil || p.same {
 		return nil, nil, nil, nil
 	}

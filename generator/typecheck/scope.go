@@ -16,9 +16,10 @@ import (
 // changed one declares or imports something by, and every file of a package whose files call it by different names.
 //
 // To check those files others are needed: those that declare what the code to check has words for, and so on. That goes
-// for methods, too: one for which there is no word is not called, and no interface asks for it.
+// for methods, too: one for which there is no word is not called, and no interface asks for it. Beside the packages that can
+// see a change, those are looked into that changed code of the user's imports: its body meets other types than it did.
 type scope struct {
-	folders   map[string]bool // whose packages are looked into: those from whose code a change can be seen
+	folders   map[string]bool // whose packages are looked into
 	concerned map[string]bool
 	asked     map[string]bool // those of the concerned files whose lines are wanted
 	needed    map[string]bool // the concerned files, and others
@@ -35,6 +36,11 @@ func (c *change) scope(ask func(string) bool) scope {
 		}
 	}
 	s.folders = reached(c.files, changing)
+	for _, f := range c.files {
+		if f.was != nil && f.is != nil && f.changes() && ask(f.name) {
+			maps.Copy(s.folders, f.imports)
+		}
+	}
 	files := slices.DeleteFunc(slices.Clone(c.files), func(f *file) bool { return !s.folders[f.folder] })
 	each(files, func(f *file) { c.parse(f, ask(f.name)) })
 	clauses, called := names{}, names{} // of packages, and of what changing files import
@@ -86,7 +92,8 @@ func (s scope) concern(files []*file) {
 		}
 	}
 	for _, f := range files {
-		s.concerned[f.name] = s.concerned[f.name] || common(f.declared, affected[f.folder]) || affected.seen(f, f.outer) || affected.seen(f, f.inner)
+		s.concerned[f.name] = s.concerned[f.name] || common(f.declared, affected[f.folder]) ||
+			affected.seen(f, f.outer) || affected.seen(f, f.inner)
 	}
 }
 

@@ -144,6 +144,10 @@ func TestBroken(t *testing.T) {
 			"far/blank.go:2:8 could not import\nfar/call.go:2:8 could not import\nfar/method.go:2:8 could not import\ngen/app/services.go:4:2 could not import\nimpl/impl.go:4:2 could not import\nuser/outside_test.go:3:2 could not import\n" +
 				"user/user.go:6:2 could not import\nuser/user_test.go:2:8 could not import",
 		},
+		{
+			"other types of packages that are as they were", "far/method.go", "import \"m.test/gen/v1\"\nfunc (T) Get() v1.R", "import (\"m.test/gen/v1\"; \"m.test/gen/still\")\nfunc (T) Get() still.Unchanged",
+			"far/method.go:3:41 cannot use v1.R{}\nfar/use.go:2:38 T{}.Get().Note undefined (type",
+		},
 		{"an import from elsewhere has lost its use", "user/user.go", "type noisy struct{ grpc.Noise }", "type noisy struct{}", `user/user.go:4:2 "google.golang.org/grpc" imported and`},
 		{"a package nobody else can see", "alone/alone.go", "", "package alone\nvar x int = y", ""},
 	}
