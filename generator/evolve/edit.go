@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/svcgen/svcgen/generator/contract"
 	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/goedit"
 	"github.com/svcgen/svcgen/generator/naming"
@@ -177,8 +178,12 @@ func (e *editor) rename() error {
 
 // ownFile reports whether a file is called after the method.
 func ownFile(name string, d Decl) bool {
-	stem := strings.TrimSuffix(path.Base(name), ".go")
-	return stem == naming.Snake(d.Method) || stem == naming.Snake(d.Type)+"_"+naming.Snake(d.Method)
+	suffix := "method" // of a name with a meaning to go, as in package ir
+	if d.Type == contract.Consumers {
+		suffix = "event"
+	}
+	stem, method := strings.TrimSuffix(path.Base(name), ".go"), naming.Snake(d.Method)
+	return stem == naming.GoFile(method, suffix) || stem == naming.GoFile(naming.Snake(d.Type)+"_"+method, suffix)
 }
 
 func testOf(name string) string { return strings.TrimSuffix(name, ".go") + "_test.go" }

@@ -83,8 +83,12 @@ func (e *editor) renameServices() error {
 		if !r.ofService() {
 			continue
 		}
-		if err := e.mayRename(r); err != nil {
+		has, err := e.mayRename(r)
+		if err != nil {
 			return err
+		}
+		if !has {
+			continue
 		}
 		from, to := r.From.Type, r.To.Type
 		own := map[string]string{from: to, "New" + from: "New" + to}
@@ -114,25 +118,29 @@ func (e *editor) renameServices() error {
 	return nil
 }
 
-// mayRename refuses to make two of one name.
-func (e *editor) mayRename(r Rename) error {
+// mayRename reports whether there is anything of the user's to rename, and refuses to make two of one name.
+func (e *editor) mayRename(r Rename) (has bool, err error) {
 	pkg, err := e.pkg()
 	if err != nil {
-		return err
+		return false, err
 	}
 	if !pkg.HasType(r.From.Type) {
-		return diag.List{{Message: fmt.Sprintf("--rename %s: no type %s is declared in %s", r, r.From.Type, e.plan.Folder)}}
+		_, known := e.plan.goNames[r.From.Type]
+		if left := slices.ContainsFunc(e.plan.methods(r.To.Type), func(m string) bool { return len(pkg.Methods(r.From.Type, m)) > 0 }); known && !left {
+			return false, nil // all of it was as svcgen had made it, and is made again
+		}
+		return false, diag.List{{Message: fmt.Sprintf("--rename %s: no type %s is declared in %s", r, r.From.Type, e.plan.Folder)}}
 	}
 	if pos, there := pkg.TypePos(r.To.Type); there {
-		return taken(r, r.To.Type, pos)
+		return false, taken(r, r.To.Type, pos)
 	}
 	for _, m := range e.plan.methods(r.To.Type) {
 		was, is := pkg.Methods(r.From.Type, m), pkg.Methods(r.To.Type, m)
 		if len(was) > 0 && len(is) > 0 {
-			return taken(r, Decl{r.To.Type, m}.String(), is[0].Pos())
+			return false, taken(r, Decl{r.To.Type, m}.String(), is[0].Pos())
 		}
 	}
-	return nil
+	return true, nil
 }
 
 // followService notes in files that name, if it is called after the service, goes with it.
