@@ -5,7 +5,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 )
 
@@ -90,18 +89,4 @@ func directive(line string) bool {
 // word reports whether s has only the characters of a tool's name in a directive.
 func word(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return !('a' <= r && r <= 'z' || '0' <= r && r <= '9') })
-}
-
-// comment is the leading comment of a declaration as harmless lines, without empty ones at either end.
-func (r *resolver) comment(d protoreflect.Descriptor) []string {
-	loc := d.ParentFile().SourceLocations().ByDescriptor(d)
-	text := strings.Trim(harmlessText(loc.LeadingComments), "\n")
-	if strings.TrimSpace(text) == "" {
-		return nil
-	}
-	lines := strings.Split(text, "\n")
-	for i := range lines {
-		lines[i] = strings.TrimRight(strings.TrimPrefix(lines[i], " "), " \t")
-	}
-	return lines
 }

@@ -123,7 +123,7 @@ func (r *resolver) copies(request string, msg protoreflect.MessageDescriptor) []
 		if source == nil || !sameType(source, field) || inOneof(field) {
 			continue
 		}
-		c := FieldCopy{GoName: to[field.Name()], Expr: "req.Get" + from[source.Name()] + "()"}
+		c := FieldCopy{GoName: to[field.Name()], Expr: "req." + getter(source) + "()"}
 		if pointer(field) {
 			if !pointer(source) || opaque(req) {
 				continue

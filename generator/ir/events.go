@@ -21,6 +21,7 @@ func (r *resolver) publishes(services []RPCService) []Event {
 		if msg == nil || r.twice(first, p.Message, pos, "published") {
 			continue
 		}
+		r.exchange(p.Topic, r.manifest.Pos("publishes[%d].topic", i))
 		events, messages, from = append(events, r.event(msg, p.Topic, pos)), append(messages, msg), append(from, i)
 	}
 	funcs := naming.NewScope("Events", "New")
@@ -56,6 +57,11 @@ func (r *resolver) consumes(files *userFiles) []Event {
 		if msg == nil || r.twice(first, c.Message, pos, "consumed") {
 			continue
 		}
+		at := r.manifest.Pos("consumes[%d].topic", i)
+		r.exchange(c.Topic, at)
+		if queue := r.manifest.Name + "." + c.Topic + "." + c.Message; r.manifest.Broker == rabbitmq && len(queue) > maxQueue {
+			r.list.Add(at, "shorten the topic, or the name of the service or the message", "the queue %s has a name longer than %d bytes", queue, maxQueue)
+		}
 		events = append(events, r.event(msg, c.Topic, pos))
 	}
 	funcs := naming.NewScope()
@@ -67,6 +73,18 @@ func (r *resolver) consumes(files *userFiles) []Event {
 		events[i].File, events[i].TestFile = files.claim(naming.Snake(events[i].Func), "event")
 	}
 	return events
+}
+
+const (
+	rabbitmq = "rabbitmq"
+	maxQueue = 255 // bytes: a short string of AMQP 0-9-1
+)
+
+// exchange refuses a topic that RabbitMQ keeps for itself.
+func (r *resolver) exchange(topic string, pos diag.Pos) {
+	if r.manifest.Broker == rabbitmq && strings.HasPrefix(topic, "amq.") {
+		r.list.Add(pos, "give the topic another name", "RabbitMQ keeps the names of exchanges that begin with amq. for itself")
+	}
 }
 
 func pointers[T any](list []T) []*T {

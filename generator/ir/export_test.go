@@ -4,6 +4,7 @@ package ir
 var (
 	GoIdent         = goIdent
 	FieldNames      = fieldNames
+	Getter          = getter
 	InOneof         = inOneof
 	WrapperName     = wrapperName
 	ReservedImports = reservedImports

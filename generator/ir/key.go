@@ -29,7 +29,7 @@ func (r *resolver) key(msg protoreflect.MessageDescriptor, path string, pos diag
 			r.unknownField(msg, names[:i], name, pos)
 			return noKey, nil
 		}
-		expr += ".Get" + fieldNames(msg)[field.Name()] + "()"
+		expr += "." + getter(field) + "()"
 		last := i == len(names)-1
 		switch {
 		case field.IsMap(), field.IsList():

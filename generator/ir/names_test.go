@@ -51,6 +51,9 @@ func compareMessages(t *testing.T, messages []*protogen.Message) {
 			if got := names[f.Desc.Name()]; got != f.GoName {
 				t.Errorf("field %s is %s, protogen has %s", f.Desc.FullName(), got, f.GoName)
 			}
+			if want, _ := f.MethodName("Get"); ir.Getter(f.Desc) != want {
+				t.Errorf("the getter of %s is %s, protogen has %s", f.Desc.FullName(), ir.Getter(f.Desc), want)
+			}
 			if ir.InOneof(f.Desc) {
 				if got := ir.WrapperName(m.Desc, m.GoIdent.GoName+"_"+names[f.Desc.Name()]); got != f.GoIdent.GoName {
 					t.Errorf("the wrapper of %s is %s, protogen has %s", f.Desc.FullName(), got, f.GoIdent.GoName)

@@ -1,10 +1,15 @@
 package ir
 
 import (
+	"fmt"
+	"slices"
+
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/gofeaturespb"
+
+	"github.com/svcgen/svcgen/generator/naming"
 )
 
 // The APIs that protoc-gen-go has for a message.
@@ -26,6 +31,61 @@ func effectiveAPI(m protoreflect.MessageDescriptor) gofeaturespb.GoFeatures_APIL
 		}
 	}
 	return apiOpen
+}
+
+// getter is the name of the method that reads a field, as protogen makes it.
+func getter(f protoreflect.FieldDescriptor) string {
+	msg := f.ContainingMessage()
+	api := effectiveAPI(msg)
+	if api == apiOpen {
+		return "Get" + fieldNames(msg)[f.Name()]
+	}
+	names := accessorNames(msg)
+	taken := map[string]bool{}
+	for _, name := range names {
+		taken[name] = true
+	}
+	name := names[f]
+	methods := []string{"Set", "Get"}
+	if f.HasPresence() {
+		methods = append(methods, "Has", "Clear")
+	}
+	if api == apiHybrid && slices.ContainsFunc(methods, func(method string) bool { return taken[method+name] }) {
+		return "Get_" + name
+	}
+	return "Get" + name
+}
+
+// accessorNames are what the methods of hybrid and opaque messages are called after, for fields and oneofs: two fields of one
+// name have their numbers in it.
+func accessorNames(msg protoreflect.MessageDescriptor) map[protoreflect.Descriptor]string {
+	names := map[protoreflect.Descriptor]string{}
+	for i := range msg.Fields().Len() {
+		f := msg.Fields().Get(i)
+		if names[f] = naming.Camel(string(f.Name())); names[f] == "Build" {
+			names[f] = "Build_"
+		}
+		if o := f.ContainingOneof(); o != nil {
+			names[o] = naming.Camel(string(o.Name()))
+		}
+	}
+	first := map[string]protoreflect.FieldDescriptor{}
+	for i := range msg.Fields().Len() {
+		f := msg.Fields().Get(i)
+		other, twice := first[names[f]]
+		if !twice {
+			first[names[f]] = f
+			continue
+		}
+		for _, f := range []protoreflect.FieldDescriptor{other, f} {
+			number := fmt.Sprintf("_%d", f.Number())
+			names[f] += number
+			if o := f.ContainingOneof(); o != nil {
+				names[o] += number
+			}
+		}
+	}
+	return names
 }
 
 func apiLevel(options protoreflect.ProtoMessage) gofeaturespb.GoFeatures_APILevel {

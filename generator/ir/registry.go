@@ -1,6 +1,8 @@
 package ir
 
 import (
+	"google.golang.org/protobuf/reflect/protoreflect"
+
 	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/schema"
 )
@@ -14,16 +16,38 @@ func (r *resolver) registry() {
 			continue
 		}
 		for d := range declarations(f.Desc) {
-			known := schema.Registered(d.FullName())
-			if known == nil {
-				continue
+			if r.registered(d) {
+				break // one per file: a copy clashes in every declaration
 			}
-			r.list.Add(r.schema.Pos(d), "import "+known.Path+" instead of a copy of it",
-				"%s is declared by %s of the Go module %s as well, and a process can register it only once", d.FullName(), known.Path, known.Module)
-			break // one per file: a copy clashes in every declaration
+		}
+		for pkg := f.Desc.Package(); pkg != ""; pkg = pkg.Parent() {
+			if known := schema.Registered(pkg); known != nil {
+				r.list.Add(f.PosOf(2), "give the package another name", "%s is declared by %s of the Go module %s, and is no package", pkg, known.Path, known.Module)
+			}
 		}
 		r.extensionNumbers(f)
 	}
+}
+
+// registered reports a declaration whose name is one of a linked-in module's, or one of its packages.
+func (r *resolver) registered(d protoreflect.Descriptor) bool {
+	if known := schema.Registered(d.FullName()); known != nil {
+		r.list.Add(r.schema.Pos(d), "import "+known.Path+" instead of a copy of it",
+			"%s is declared by %s of the Go module %s as well, and a process can register it only once", d.FullName(), known.Path, known.Module)
+		return true
+	}
+	if known := schema.RegisteredPackage(d.FullName()); known != nil {
+		r.list.Add(r.schema.Pos(d), "give it another name, or the file a package", "%s is a package of %s of the Go module %s", d.FullName(), known.Path, known.Module)
+		return true
+	}
+	if enum, ok := d.(protoreflect.EnumDescriptor); ok { // whose values stand beside it
+		for i := range enum.Values().Len() {
+			if r.registered(enum.Values().Get(i)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // gateway is a module of options that svcgen knows, and that nothing in a service needs by itself.

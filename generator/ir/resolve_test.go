@@ -136,13 +136,11 @@ func describe(svc *ir.Service) string {
 	}
 	for _, s := range svc.RPC {
 		fmt.Fprintf(&b, "service %s: type %s, stubs %s.%s, %s\n", s.Proto, s.Type, s.Import.Alias, s.GoName, s.File)
-		comment(&b, "  ", s.Comment)
 		for _, m := range s.Methods {
 			fmt.Fprintf(&b, "  %s %s(%s) %s, %s, %s\n", m.Kind, m.GoName, m.Input, m.Output, m.File, m.TestFile)
 			if m.Call != s.GoName+"/"+m.GoName {
 				fmt.Fprintf(&b, "    called as %s\n", m.Call)
 			}
-			comment(&b, "    ", m.Comment)
 			for _, e := range m.Emits {
 				fmt.Fprintf(&b, "    emits %s(&%s{%s})\n", e.Event.Func, e.Event.Message, copies(e.Fields))
 			}
@@ -161,12 +159,6 @@ func describe(svc *ir.Service) string {
 		fmt.Fprintf(&b, "source %s\n", s.Path)
 	}
 	return b.String()
-}
-
-func comment(b *strings.Builder, indent string, lines []string) {
-	for _, line := range lines {
-		fmt.Fprintf(b, "%s// %s\n", indent, line)
-	}
 }
 
 func TestQuickstart(t *testing.T) {

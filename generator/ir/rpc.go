@@ -68,12 +68,11 @@ func (r *resolver) typesOf(services []protoreflect.ServiceDescriptor) map[protor
 
 func (r *resolver) rpcService(s protoreflect.ServiceDescriptor, typ string, files *userFiles) RPCService {
 	svc := RPCService{
-		Proto:   string(s.FullName()),
-		GoName:  naming.Camel(string(s.Name())),
-		Type:    typ,
-		Import:  r.importOf(r.packages[s.ParentFile().Path()]),
-		Comment: r.comment(s),
-		Pos:     r.schema.Pos(s),
+		Proto:  string(s.FullName()),
+		GoName: naming.Camel(string(s.Name())),
+		Type:   typ,
+		Import: r.importOf(r.packages[s.ParentFile().Path()]),
+		Pos:    r.schema.Pos(s),
 	}
 	svc.File, _ = files.claim(naming.Snake(svc.Type), "service")
 	return svc
@@ -113,7 +112,6 @@ func (r *resolver) method(m protoreflect.MethodDescriptor, typ string, shared ma
 		Kind:     kindOf(m),
 		Input:    r.typeRef(m.Input()),
 		Output:   r.typeRef(m.Output()),
-		Comment:  r.comment(m),
 		Pos:      r.schema.Pos(m),
 	}
 	method.File, method.TestFile = files.claim(base, "method")

@@ -86,12 +86,11 @@ func (t TypeRef) String() string { return t.Import.Alias + "." + t.Name }
 
 // RPCService is a gRPC service served by the emitted service.
 type RPCService struct {
-	Proto   string   // acme.orders.v1.OrderService
-	GoName  string   // protoc-gen-go's name: OrderService
-	Type    string   // the user's type, unique in the user's package; GoName unless it collides
-	Import  Import   // the package of its stubs
-	File    string   // internal/orders/order_service.go
-	Comment []string // lines, neutralised, without //
+	Proto   string // acme.orders.v1.OrderService
+	GoName  string // protoc-gen-go's name: OrderService
+	Type    string // the user's type, unique in the user's package; GoName unless it collides
+	Import  Import // the package of its stubs
+	File    string // internal/orders/order_service.go
 	Methods []Method
 	Pos     diag.Pos
 }
@@ -116,7 +115,6 @@ type Method struct {
 	Kind     Kind
 	Input    TypeRef
 	Output   TypeRef
-	Comment  []string
 	File     string      // internal/orders/place_order.go
 	TestFile string      // internal/orders/place_order_test.go
 	Emits    []Emit      // events its first stub publishes
@@ -148,4 +146,12 @@ type Event struct {
 	Pos      diag.Pos
 
 	KeyImports []string // standard packages KeyExpr needs: strconv, encoding/hex
+}
+
+// Order is what is promised of the order in which events arrive.
+func (e Event) Order() string {
+	if e.KeyExpr == noKey {
+		return "It has no key: no order is promised among these events."
+	}
+	return "Events with the same key arrive in the order of their commits."
 }

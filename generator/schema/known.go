@@ -1,7 +1,9 @@
 package schema
 
 import (
+	"slices"
 	"strings"
+	"sync"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
@@ -70,6 +72,26 @@ func Registered(name protoreflect.FullName) *Known {
 	return lookupKnown(d.ParentFile().Path())
 }
 
+// RegisteredPackage is a linked-in file whose package is called so, or lies in one that is; nil if there is none.
+func RegisteredPackage(name protoreflect.FullName) *Known {
+	first, _, _ := strings.Cut(string(name), ".")
+	if !slices.ContainsFunc(modules(), func(m struct{ prefix, module string }) bool { return strings.HasPrefix(m.prefix, first+"/") }) {
+		return nil // which is nearly always so; the table takes a while to make
+	}
+	return packages()[name]
+}
+
+var packages = sync.OnceValue(func() map[protoreflect.FullName]*Known {
+	all := map[protoreflect.FullName]*Known{}
+	for _, path := range knownPaths() {
+		known := lookupKnown(path)
+		for pkg := known.desc.Package(); pkg != "" && all[pkg] == nil; pkg = pkg.Parent() {
+			all[pkg] = known
+		}
+	}
+	return all
+})
+
 // RegisteredExtension is the linked-in file that declares another extension of the same message and number, or nil.
 func RegisteredExtension(x protoreflect.ExtensionDescriptor) *Known {
 	other, err := protoregistry.GlobalTypes.FindExtensionByNumber(x.ContainingMessage().FullName(), x.Number())
@@ -88,5 +110,6 @@ func knownPaths() []string {
 		}
 		return true
 	})
+	slices.Sort(paths)
 	return paths
 }
