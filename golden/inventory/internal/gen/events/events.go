@@ -8,8 +8,8 @@ import (
 	"github.com/acme/inventory/internal/gen/store"
 )
 
-// StockReserved publishes acme.inventory.v1.StockReserved to topic inventory when tx commits. Events with the same
-// key arrive in the order of their commits.
+// StockReserved publishes acme.inventory.v1.StockReserved to topic inventory when tx commits.
+// Events with the same key arrive in the order of their commits.
 func (e *Events) StockReserved(tx *store.Tx, ev *inventoryv1.StockReserved) error {
 	return e.emit(tx, "inventory", ev.GetSku(), ev)
 }

@@ -8,14 +8,14 @@ import (
 	"github.com/acme/payments/internal/gen/store"
 )
 
-// PaymentCaptured publishes acme.payments.v1.PaymentCaptured to topic payments when tx commits. Events with the same
-// key arrive in the order of their commits.
+// PaymentCaptured publishes acme.payments.v1.PaymentCaptured to topic payments when tx commits.
+// Events with the same key arrive in the order of their commits.
 func (e *Events) PaymentCaptured(tx *store.Tx, ev *paymentsv1.PaymentCaptured) error {
 	return e.emit(tx, "payments", ev.GetOrderId(), ev)
 }
 
-// PaymentRefunded publishes acme.payments.v1.PaymentRefunded to topic payments when tx commits. Events with the same
-// key arrive in the order of their commits.
+// PaymentRefunded publishes acme.payments.v1.PaymentRefunded to topic payments when tx commits.
+// Events with the same key arrive in the order of their commits.
 func (e *Events) PaymentRefunded(tx *store.Tx, ev *paymentsv1.PaymentRefunded) error {
 	return e.emit(tx, "payments", ev.GetOrderId(), ev)
 }

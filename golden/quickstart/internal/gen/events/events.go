@@ -8,14 +8,14 @@ import (
 	"github.com/acme/orders/internal/gen/store"
 )
 
-// OrderPlaced publishes acme.orders.v1.OrderPlaced to topic orders when tx commits. Events with the same
-// key arrive in the order of their commits.
+// OrderPlaced publishes acme.orders.v1.OrderPlaced to topic orders when tx commits.
+// Events with the same key arrive in the order of their commits.
 func (e *Events) OrderPlaced(tx *store.Tx, ev *ordersv1.OrderPlaced) error {
 	return e.emit(tx, "orders", ev.GetOrderId(), ev)
 }
 
-// OrderCancelled publishes acme.orders.v1.OrderCancelled to topic orders when tx commits. Events with the same
-// key arrive in the order of their commits.
+// OrderCancelled publishes acme.orders.v1.OrderCancelled to topic orders when tx commits.
+// Events with the same key arrive in the order of their commits.
 func (e *Events) OrderCancelled(tx *store.Tx, ev *ordersv1.OrderCancelled) error {
 	return e.emit(tx, "orders", ev.GetOrderId(), ev)
 }
