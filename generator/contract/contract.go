@@ -5,10 +5,12 @@ package contract
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/ir"
@@ -46,7 +48,8 @@ func (c Contract) Types() []Service {
 // Service is one gRPC service.
 type Service struct {
 	Proto   string   `json:"proto"`
-	Type    string   `json:"type"` // the user's
+	Type    string   `json:"type"`            // the user's
+	Stubs   string   `json:"stubs,omitempty"` // the import path of what is generated for it; empty where it is not known
 	Methods []Method `json:"methods"`
 }
 
@@ -56,6 +59,8 @@ type Method struct {
 	Kind ir.Kind `json:"kind"`
 	In   Type    `json:"in"`
 	Out  Type    `json:"out,omitzero"`
+
+	Message string `json:"message,omitempty"` // the full name of what a handler takes; empty where it is not known
 }
 
 // Same reports whether both have one signature.
@@ -89,7 +94,7 @@ type Package struct {
 func Of(s *ir.Service) Contract {
 	c := Contract{Module: s.Module, Folder: "internal/" + s.Package, Package: s.Package, Program: "cmd/" + s.Name, Consumes: []Method{}}
 	for _, served := range s.RPC {
-		service := Service{Proto: served.Proto, Type: served.Type}
+		service := Service{Proto: served.Proto, Type: served.Type, Stubs: served.Import.Path}
 		for _, m := range served.Methods {
 			service.Methods = append(service.Methods, Method{Name: m.GoName, Kind: m.Kind, In: typeOf(m.Input), Out: typeOf(m.Output)})
 		}
@@ -107,7 +112,7 @@ func Of(s *ir.Service) Contract {
 		c.Events = append(c.Events, Event{Message: e.Proto, Func: called, Topic: e.Topic, Key: key})
 	}
 	for _, e := range s.Consumes {
-		c.Consumes = append(c.Consumes, Method{Name: e.Func, Kind: Handler, In: typeOf(e.Message)})
+		c.Consumes = append(c.Consumes, Method{Name: e.Func, Kind: Handler, In: typeOf(e.Message), Message: e.Proto})
 	}
 	at := map[string]int{}
 	for _, f := range s.Protos {
@@ -135,10 +140,15 @@ func (c *Contract) Names() ir.Names {
 		n.Types[s.Proto] = s.Type
 	}
 	for _, m := range c.Consumes {
-		n.Handlers[ir.KeyOf(c.Module, m.In.Path, m.In.Name)] = m.Name
+		n.Handlers[cmp.Or(m.Message, ir.KeyOf(c.Module, m.In.Path, m.In.Name))] = m.Name
 	}
+	plain := map[string]bool{} // an earlier svcgen did not say which of two namesakes is not called as the message is
 	for _, e := range c.Events {
-		n.Events[e.Message] = e.Func
+		last := e.Message[strings.LastIndexByte(e.Message, '.')+1:]
+		if e.Func == "" && plain[last] {
+			continue
+		}
+		n.Events[e.Message], plain[last] = e.Func, plain[last] || e.Func == ""
 	}
 	return n
 }

@@ -166,14 +166,14 @@ func (c *comparer) enum(field protoreflect.FieldDescriptor, was, is protoreflect
 		old := was.Values().Get(i)
 		now, same := is.Values().ByNumber(old.Number()), is.Values().ByName(old.Name())
 		switch {
+		case same != nil && same.Number() != old.Number():
+			c.add(Wire, "ENUM_VALUE_SAME_NAME", old, "%s has number %d now, and had %d", old.Name(), same.Number(), old.Number())
 		case now == nil && !is.ReservedRanges().Has(old.Number()):
 			c.add(Wire, "ENUM_VALUE_NO_DELETE_UNLESS_NUMBER_RESERVED", old, "the value was removed without reserving its number %d", old.Number())
 		case now == nil && !is.ReservedNames().Has(old.Name()):
 			c.add(JSON, "ENUM_VALUE_NO_DELETE_UNLESS_NAME_RESERVED", old, "the value was removed without reserving its name %q", old.Name())
 		case now == nil:
 			c.add(Source, "ENUM_VALUE_NO_DELETE", old, "the value was removed")
-		case same != nil && same.Number() != old.Number():
-			c.add(Wire, "ENUM_VALUE_SAME_NAME", old, "value %d is %s now, and %s has number %d", old.Number(), now.Name(), same.Name(), same.Number())
 		case same == nil: // else an alias keeps the old name
 			c.add(JSON, "ENUM_VALUE_SAME_NAME", old, "value %d was renamed to %s", old.Number(), now.Name())
 		}

@@ -46,6 +46,7 @@ type Plan struct {
 	generated []string          // import paths of messages
 	packages  map[string]string // what those are called, by import path
 	goNames   map[string]string // the names of services in generated code, by their types in the user's
+	stubs     map[string]string // the import paths of that code, now, by the same
 }
 
 type move struct{ from, to string }
@@ -209,7 +210,10 @@ func (p *Plan) services(old *contract.Contract, now contract.Contract) {
 	for _, m := range now.Messages {
 		p.generated = append(p.generated, m.Path)
 	}
-	p.module, p.goNames = now.Module, map[string]string{}
+	p.module, p.goNames, p.stubs = now.Module, map[string]string{}, map[string]string{}
+	for _, s := range now.Services {
+		p.stubs[s.Type] = s.Stubs
+	}
 	all := now.Services
 	for _, s := range now.Types() {
 		for _, m := range s.Methods {

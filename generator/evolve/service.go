@@ -87,13 +87,13 @@ func (e *editor) renameServices() error {
 		if err != nil {
 			return err
 		}
-		if !has {
-			continue
-		}
 		from, to := r.From.Type, r.To.Type
-		own := map[string]string{from: to, "New" + from: "New" + to}
-		for _, m := range e.plan.methods(to) {
-			own["Test"+from+"_"+m] = "Test" + to + "_" + m
+		own := map[string]string{}
+		if has {
+			own[from], own["New"+from] = to, "New"+to
+			for _, m := range e.plan.methods(to) {
+				own["Test"+from+"_"+m] = "Test" + to + "_" + m
+			}
 		}
 		files := map[string]string{}
 		edits := goedit.RenameDeclared(e.plan.Package, e.folder(), own)
@@ -102,23 +102,23 @@ func (e *editor) renameServices() error {
 			if errs != nil {
 				continue // of another package, or told by rename
 			}
-			made := slices.Concat(edits[name], f.RenameSelected(e.plan.module+"/"+e.plan.Folder, own))
-			for _, imported := range e.plan.generated {
-				made = append(made, f.RenameSelected(imported, e.plan.stubNames(r))...)
-			}
+			made := slices.Concat(edits[name], f.RenameSelected(e.plan.module+"/"+e.plan.Folder, own),
+				f.RenameSelected(e.plan.stubs[to], e.plan.stubNames(r)))
 			if len(made) > 0 {
 				pos := f.Pos(slices.MinFunc(made, func(a, b goedit.Edit) int { return a.Start - b.Start }).Start)
 				e.files[name] = goedit.Apply(e.files[name], made)
 				e.notes = append(e.notes, note{file: name, pos: pos, message: fmt.Sprintf("%s is %s now, as you said", from, to)})
 			}
-			e.followService(name, r, files)
+			if has {
+				e.followService(name, r, files)
+			}
 		}
 		e.move(files)
 	}
 	return nil
 }
 
-// mayRename reports whether there is anything of the user's to rename, and refuses to make two of one name.
+// mayRename reports whether the type is the user's still, and refuses to make two of one name.
 func (e *editor) mayRename(r Rename) (has bool, err error) {
 	pkg, err := e.pkg()
 	if err != nil {

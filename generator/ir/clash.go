@@ -229,9 +229,6 @@ func (r *resolver) long(d protoreflect.Descriptor) {
 
 // memberClashes refuses fields that would be called as a method of their message. protogen renames most of them.
 func (r *resolver) memberClashes(m protoreflect.MessageDescriptor) {
-	if opaque(m) { // its fields are not exported, and protoc-gen-go renames the accessors
-		return
-	}
 	members := map[string]string{"ProtoReflect": "the method every message has"}
 	names := fieldNames(m)
 	add := func(name, what string, d protoreflect.Descriptor) {
@@ -240,6 +237,10 @@ func (r *resolver) memberClashes(m protoreflect.MessageDescriptor) {
 			return
 		}
 		members[name] = what
+	}
+	if opaque(m) { // its fields are not exported
+		accessors(m, add)
+		return
 	}
 	for i := range m.Fields().Len() {
 		f := m.Fields().Get(i)
@@ -253,6 +254,28 @@ func (r *resolver) memberClashes(m protoreflect.MessageDescriptor) {
 		if o := m.Oneofs().Get(i); !o.IsSynthetic() {
 			add(names[o.Name()], "oneof "+string(o.Name()), o)
 			add("Get"+names[o.Name()], "the getter of oneof "+string(o.Name()), o)
+		}
+	}
+}
+
+// accessors adds the methods that an opaque message has for its fields and oneofs.
+func accessors(m protoreflect.MessageDescriptor, add func(name, what string, d protoreflect.Descriptor)) {
+	names := accessorNames(m)
+	for i := range m.Fields().Len() {
+		f := m.Fields().Get(i)
+		methods := []string{"Get", "Set"}
+		if f.HasPresence() {
+			methods = append(methods, "Has", "Clear")
+		}
+		for _, method := range methods {
+			add(method+names[f], "a method of field "+string(f.Name()), f)
+		}
+	}
+	for i := range m.Oneofs().Len() {
+		if o := m.Oneofs().Get(i); !o.IsSynthetic() {
+			for _, method := range []string{"Has", "Clear", "Which"} {
+				add(method+names[o], "a method of oneof "+string(o.Name()), o)
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package ir
 
 import (
+	"cmp"
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -65,7 +66,9 @@ func (r *resolver) consumes(files *userFiles) []Event {
 		events = append(events, r.event(msg, c.Topic, pos))
 	}
 	funcs := naming.NewScope()
-	handler := func(ev *Event) string { return r.names.Handlers[ev.Message.Key(r.manifest.Module)] }
+	handler := func(ev *Event) string {
+		return cmp.Or(r.names.Handlers[ev.Proto], r.names.Handlers[ev.Message.Key(r.manifest.Module)])
+	}
 	keepFirst(pointers(events), handler, func(ev *Event, kept []string) {
 		ev.Func = funcs.Claim(append(kept, "On"+ev.Message.Name, "On"+naming.Camel(ev.Message.Import.Alias)+ev.Message.Name)...)
 	})

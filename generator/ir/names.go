@@ -6,7 +6,7 @@ import "strings"
 // before it in a list: behind the name there is code of the user's.
 type Names struct {
 	Types    map[string]string // the user's types, by the full names of their services
-	Handlers map[string]string // the methods that take consumed events, by the Go types of those; see Key
+	Handlers map[string]string // the methods that take consumed events, by the full names of those or, failing that, by Key
 	Events   map[string]string // the functions that publish, by the full names of messages; empty: called as the message is
 }
 
