@@ -24,8 +24,8 @@ type Input struct {
 	Choices  ir.Choices // what is not to be inferred from Proto
 	Imports  []string   // further import roots, as -I takes them
 	Limits   schema.Limits
-	Version  string // of svcgen
-	Names    ir.Names
+	Version  string   // of svcgen
+	Names    ir.Names // that the service has given so far
 	Made     fileset.Made
 	Compiled []byte // Output.Compiled of the last run of the same svcgen, if it is at hand
 }

@@ -49,9 +49,6 @@ type Parser struct{ files map[string]*File }
 
 // Parse is the function Parse.
 func (p *Parser) Parse(name string, files map[string][]byte) (*Package, diag.List) {
-	if p.files == nil {
-		p.files = map[string]*File{}
-	}
 	pkg := &Package{aliases: map[string]string{}}
 	declared := map[string]bool{}
 	var errs diag.List
@@ -59,11 +56,7 @@ func (p *Parser) Parse(name string, files map[string][]byte) (*Package, diag.Lis
 		if strings.HasSuffix(path, "_test.go") {
 			continue
 		}
-		f, err := p.files[path], (*diag.Diagnostic)(nil)
-		if f == nil || !bytes.Equal(f.Src, files[path]) {
-			f, err = parse(path, files[path])
-			p.files[path] = f
-		}
+		f, err := p.file(path, files[path])
 		switch {
 		case err != nil:
 			errs = append(errs, *err)
@@ -75,6 +68,22 @@ func (p *Parser) Parse(name string, files map[string][]byte) (*Package, diag.Lis
 		}
 	}
 	return pkg, errs
+}
+
+// file parses a file that is not what it was.
+func (p *Parser) file(path string, src []byte) (*File, *diag.Diagnostic) {
+	if f := p.files[path]; f != nil && bytes.Equal(f.Src, src) {
+		return f, nil
+	}
+	f, err := parse(path, src)
+	if err != nil {
+		return nil, err
+	}
+	if p.files == nil {
+		p.files = map[string]*File{}
+	}
+	p.files[path] = f
+	return f, nil
 }
 
 // same is the type that a name of the package stands for: its own, or the one it is an alias of.
