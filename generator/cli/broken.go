@@ -43,7 +43,7 @@ func codeLine(src []byte) (line, rest []byte) {
 
 // brokenLines are the lines of the user's that changes would break. Finding them is all svcgen does about it.
 func brokenLines(tree *reconcile.Tree, module string, changes *reconcile.Changes) (diag.List, error) {
-	m := typecheck.Module{Path: module, Changed: map[string][]byte{}, Renamed: map[string]string{}}
+	m := typecheck.Module{Path: module, Changed: map[string][]byte{}, Renamed: map[string]string{}, Read: tree.GoFile}
 	for _, action := range changes.Actions {
 		after := action.After()
 		if path.Ext(action.Path) != ".go" || action.From == "" && sameCode(action.Old, after) {
@@ -58,12 +58,12 @@ func brokenLines(tree *reconcile.Tree, module string, changes *reconcile.Changes
 		return nil, nil
 	}
 	var err error
-	if m.Files, err = tree.GoFiles(); err != nil {
+	if m.Files, err = tree.GoFiles(typecheck.Beginning); err != nil {
 		return nil, err
 	}
-	list := m.Broken(func(name string) bool { return name == meeting || !reconcile.Generated(path.Dir(name)) })
+	list, err := m.Broken(func(name string) bool { return name == meeting || !reconcile.Generated(path.Dir(name)) })
 	if len(list) > 0 {
 		list[len(list)-1].Hint = "svcgen edits no body: these lines are left to you"
 	}
-	return list, nil
+	return list, err
 }

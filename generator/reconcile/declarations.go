@@ -88,7 +88,7 @@ func (d *declarations) pkg(k key) (*goedit.Package, error) {
 		if entry.IsDir() || !isGo(entry.Name()) {
 			continue
 		}
-		content, err := d.tree.readGo(name)
+		content, err := d.tree.GoFile(name)
 		if errors.Is(err, fs.ErrNotExist) { // a dangling link, such as an editor's lock
 			continue
 		}

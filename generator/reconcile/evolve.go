@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"go/token"
 	"maps"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -349,7 +350,7 @@ func (p *planner) userCode(set *fileset.Set, all bool) (map[string][]byte, error
 	}, func(name string) bool {
 		planned, ok := set.Get(name)
 		return !ok || planned.Owner == fileset.User
-	})
+	}, math.MaxInt)
 }
 
 func isTest(name string) bool { return strings.HasSuffix(name, "_test.go") }

@@ -2,7 +2,9 @@ package reconcile
 
 import (
 	"errors"
+	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path"
 	"slices"
@@ -10,14 +12,17 @@ import (
 	"sync"
 )
 
-// GoFiles are the Go files of the module: those the go command would look at.
-func (t *Tree) GoFiles() (map[string][]byte, error) {
+// GoFiles are the Go files of the module, those the go command would look at, but no more than most bytes of each.
+func (t *Tree) GoFiles(most int) (map[string][]byte, error) {
 	every := func(string) bool { return true }
-	return t.goFiles(every, every)
+	return t.goFiles(every, every, most)
 }
 
+// GoFile reads a Go file of the user's, through a symbolic link as the go command does.
+func (t *Tree) GoFile(name string) ([]byte, error) { return t.readGo(name, math.MaxInt) }
+
 // goFiles reads the Go files for which want is true, in the folders for which enter is.
-func (t *Tree) goFiles(enter, want func(name string) bool) (map[string][]byte, error) {
+func (t *Tree) goFiles(enter, want func(name string) bool, most int) (map[string][]byte, error) {
 	names, err := t.goNames(enter, want)
 	if err != nil {
 		return nil, err
@@ -27,9 +32,9 @@ func (t *Tree) goFiles(enter, want func(name string) bool) (map[string][]byte, e
 	err = t.eachFolder(names, func(folder *os.Root, dir string, bases []string) error {
 		here := Tree{root: folder}
 		for _, base := range bases {
-			content, err := here.readGo(base)
+			content, err := here.readGo(base, most)
 			if err != nil { // it may be a link that leads out of the folder
-				content, err = t.readGo(path.Join(dir, base))
+				content, err = t.readGo(path.Join(dir, base), most)
 			}
 			if errors.Is(err, fs.ErrNotExist) { // a dangling link, such as an editor's lock
 				continue
@@ -91,8 +96,8 @@ func isGo(base string) bool {
 	return strings.HasSuffix(base, ".go") && base[0] != '_' && base[0] != '.'
 }
 
-// readGo reads a Go file of the user's, through a symbolic link as the go command does.
-func (t *Tree) readGo(name string) ([]byte, error) {
+// readGo is GoFile for no more than most bytes.
+func (t *Tree) readGo(name string, most int) (content []byte, err error) {
 	info, err := t.root.Stat(name)
 	if err != nil {
 		return nil, err
@@ -100,5 +105,13 @@ func (t *Tree) readGo(name string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("not a regular file")}
 	}
-	return t.root.ReadFile(name)
+	if info.Size() <= int64(most) {
+		return t.root.ReadFile(name)
+	}
+	f, err := t.root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return io.ReadAll(io.LimitReader(f, int64(most)))
 }

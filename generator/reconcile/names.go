@@ -86,7 +86,7 @@ func (p *planner) names() error {
 			continue
 		}
 		group.Go(func() error {
-			content, err := p.tree.readGo(name)
+			content, err := p.tree.GoFile(name)
 			if err != nil {
 				return nil // told where it matters
 			}

@@ -1,72 +1,196 @@
 package typecheck
 
 import (
-	"go/ast"
-	"strings"
+	"go/token"
+	"strconv"
 )
 
-// outline is the names in a file, in all the states it has.
+// outline is what a file declares, as far as its tokens tell: to read them takes a fraction of the time that parsing does.
+// Of a file that does not parse it is whatever it is; the compiler has its errors.
 type outline struct {
-	packages map[string]bool // what the package is called; of an external test, without _test
-	declared map[string]bool // in the package
-	methods  map[string]bool
-	types    map[string]bool // that methods are declared for
-	outer    map[string]bool // every identifier outside of function bodies, but the names of declared methods
-	inner    map[string]bool // every identifier inside, where they are read
+	pkg     string
+	imports []imported
+	head    int // where the package clause and the imports end
+	decls   []decl
 }
 
-func newOutline() outline {
-	return outline{map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}}
+// imported is an import, with the name it is given, or none.
+type imported struct{ name, path string }
+
+// decl is a declaration, or a group of them in parentheses, and where it is. The body of a function is from body to end.
+type decl struct {
+	start, body, end int
+	words
 }
 
-// add adds what is in one state of the file; of function bodies only with inner.
-func (o outline) add(f *ast.File, inner bool) {
-	o.packages[strings.TrimSuffix(f.Name.Name, "_test")] = true
-	for _, decl := range f.Decls {
-		switch decl := decl.(type) {
-		case *ast.FuncDecl:
-			o.function(decl, inner)
-		case *ast.GenDecl:
-			for _, spec := range decl.Specs {
-				switch spec := spec.(type) {
-				case *ast.TypeSpec:
-					identifiers(spec.Name, o.declared)
-					if spec.Assign.IsValid() { // a method may be declared for an alias
-						identifiers(spec.Type, o.types)
-					}
-				case *ast.ValueSpec:
-					for _, name := range spec.Names {
-						identifiers(name, o.declared)
-					}
-				}
-			}
-			identifiers(decl, o.outer)
+// words are identifiers by what they are there for; the same may be there more than once.
+type words struct {
+	declared []string // in the package
+	methods  []string
+	types    []string // that methods are declared for
+	aliases  []string // those declared that are another name of a type
+	outer    []string // every one outside of function bodies, but the names of functions and methods
+	bodies   []string // the text of them
+}
+
+func (w *words) add(more words) {
+	w.declared = append(w.declared, more.declared...)
+	w.methods = append(w.methods, more.methods...)
+	w.types = append(w.types, more.types...)
+	w.aliases = append(w.aliases, more.aliases...)
+	w.outer = append(w.outer, more.outer...)
+	w.bodies = append(w.bodies, more.bodies...)
+}
+
+// headOf is the outline of src without declarations. It is done when it has come to one.
+func headOf(src []byte) (o outline, done bool) {
+	for n := min(4<<10, len(src)); ; n = min(4*n, len(src)) {
+		t := newTokens(string(src[:n]))
+		o = t.head()
+		if done = t.tok != token.EOF; done || n == len(src) {
+			return o, done
 		}
 	}
 }
 
-func (o outline) function(f *ast.FuncDecl, inner bool) {
-	if f.Body != nil && inner {
-		identifiers(f.Body, o.inner)
+// outlineOf is all of it.
+func outlineOf(src []byte) outline {
+	t := newTokens(string(src))
+	o := t.head()
+	for ; t.tok != token.EOF; t.next() {
+		if t.declares() {
+			o.decls = append(o.decls, t.decl())
+		}
 	}
-	identifiers(f.Type, o.outer)
-	if f.Recv == nil {
-		o.declared[f.Name.Name] = true
-		return
+	return o
+}
+
+// head reads up to the first declaration.
+func (t *tokens) head() outline {
+	var o outline
+	if t.tok == token.PACKAGE {
+		t.next()
+		o.pkg = t.lit
+		o.head = t.at + len(t.lit)
 	}
-	o.methods[f.Name.Name] = true
-	identifiers(f.Recv, o.outer)
-	for _, field := range f.Recv.List { // one, where the code is right
-		identifiers(field.Type, o.types) // with type parameters
+	for ; t.tok != token.EOF && !t.declares(); t.next() {
+		if t.tok == token.IMPORT {
+			o.imports = t.imports(o.imports)
+			o.head = t.at
+		}
+	}
+	return o
+}
+
+func (t *tokens) declares() bool {
+	return t.tok == token.FUNC || t.tok == token.CONST || t.tok == token.TYPE || t.tok == token.VAR
+}
+
+func (t *tokens) imports(all []imported) []imported {
+	var one imported
+	for t.next(); !t.ends(0); t.next() {
+		switch t.tok {
+		case token.IDENT:
+			one.name = t.lit
+		case token.PERIOD:
+			one.name = "."
+		case token.STRING:
+			one.path, _ = strconv.Unquote(t.lit)
+			all, one = append(all, one), imported{}
+		}
+	}
+	return all
+}
+
+func (t *tokens) decl() decl {
+	d := decl{start: t.at}
+	names, outer := len(t.names), len(t.outer)
+	if t.tok == token.FUNC {
+		t.function(&d)
+	} else {
+		t.group(&d)
+		d.declared, d.body = since(t.names, names), t.at
+	}
+	d.outer, d.end = since(t.outer, outer), t.at
+	return d
+}
+
+// since are the words that were added to list since it had n.
+func since(list []string, n int) []string { return list[n:len(list):len(list)] }
+
+func (t *tokens) group(d *decl) {
+	types := t.tok == token.TYPE
+	t.next()
+	depth := 0
+	if t.tok == token.LPAREN {
+		t.next()
+		depth = t.depth
+	}
+	for !t.ends(0) {
+		t.spec(d, types, depth)
+		if !t.ends(0) {
+			t.next()
+		}
 	}
 }
 
-// identifiers notes those in n.
-func identifiers(n ast.Node, into map[string]bool) {
-	ast.Inspect(n, func(n ast.Node) bool {
-		if id, ok := n.(*ast.Ident); ok && id.Name != "_" {
-			into[id.Name] = true
+// spec reads one declaration of a group, up to what ends it.
+func (t *tokens) spec(d *decl, types bool, depth int) {
+	names := len(t.names)
+	for t.tok == token.IDENT {
+		t.note(&t.names)
+		t.note(&t.outer)
+		if t.next(); t.tok != token.COMMA {
+			break
 		}
-		return true
-	})
+		t.next()
+	}
+	rest, alias := len(t.outer), false
+	for ; !t.ends(depth); t.next() {
+		t.note(&t.outer)
+		alias = alias || types && t.tok == token.ASSIGN
+	}
+	if alias { // a method may be declared for it
+		d.aliases, d.types = append(d.aliases, since(t.names, names)...), append(d.types, since(t.outer, rest)...)
+	}
+}
+
+func (t *tokens) function(d *decl) {
+	t.next()
+	names, name := len(t.names), &d.declared
+	if t.tok == token.LPAREN {
+		d.types, name = t.receiver(), &d.methods
+	}
+	t.note(&t.names)
+	*name = since(t.names, names)
+	t.next()
+	for before := token.FUNC; !t.ends(0) && (t.tok != token.LBRACE || t.depth > 0 || before == token.STRUCT || before == token.INTERFACE); t.next() {
+		t.note(&t.outer)
+		before = t.tok
+	}
+	for d.body = t.at; !t.ends(0); {
+		t.next()
+	}
+	if d.body < t.at {
+		d.bodies = []string{t.src[d.body:t.at]}
+	}
+}
+
+// receiver reads one, and returns what its type is made of.
+func (t *tokens) receiver() []string {
+	t.next()
+	from := len(t.outer)
+	if t.tok == token.IDENT {
+		t.note(&t.outer)
+		switch t.next(); t.tok {
+		case token.LBRACK, token.COMMA, token.RPAREN: // it was the type
+		default:
+			from = len(t.outer)
+		}
+	}
+	for ; t.depth > 0 && t.tok != token.EOF; t.next() {
+		t.note(&t.outer)
+	}
+	t.next() // to the name
+	return since(t.outer, from)
 }

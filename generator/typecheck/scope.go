@@ -1,7 +1,6 @@
 package typecheck
 
 import (
-	"go/ast"
 	"maps"
 	"slices"
 )
@@ -9,30 +8,38 @@ import (
 // scope is what of a module a change can matter to.
 //
 // A line breaks only where it has to do with something that changes, and the only way to that is by a name which the
-// package declares, or one that the file imports. So a file is concerned when it changes, when it imports a package in
-// which something changes, and when it has a word for what is affected: that is what a changed file declares, and what is
-// declared by a file that has such a word outside of function bodies. A method counts for the type it is declared for:
-// whoever has a value of that calls it without naming the type. Concerned is also a file that declares a name which a
-// changed one declares or imports something by, and every file of a package whose files call it by different names.
+// package declares, or one that the file imports. So what is concerned is what changes, and what has a word for what is
+// affected: that is what something that changes declares, and what is declared with such a word outside of function
+// bodies. A method counts for the type it is declared for: whoever has a value of that calls it without naming the type.
+// Concerned is also a file that imports a package of which files come, go, or get another head, one that declares a name by
+// which a file that changes imports something, and every file of a package whose files call it by different names.
 //
 // To check those files others are needed: those that declare what the code to check has words for, and so on. That goes
 // for methods, too: one for which there is no word is not called, and no interface asks for it. Beside the packages that can
 // see a change, those are looked into that changed code of the user's imports: its body meets other types than it did.
 type scope struct {
-	folders   map[string]bool // whose packages are looked into
-	concerned map[string]bool
-	asked     map[string]bool // those of the concerned files whose lines are wanted
-	needed    map[string]bool // the concerned files, and others
-	words     map[string]bool // of the code to check
+	folders map[string]bool // whose packages are looked into
+	words   set             // of the code to check
 }
 
-// scope parses what may be needed.
-func (c *change) scope(ask func(string) bool) scope {
-	s := scope{concerned: map[string]bool{}, asked: map[string]bool{}, needed: map[string]bool{}, words: map[string]bool{}}
-	changing := map[string]bool{} // folders
+// part is what is looked at as a whole: a file, if its lines may be wanted, or else one declaration of it. The bodies of
+// functions do not matter there, and a declaration that stays as it is has not changed when others of the file do.
+type part struct {
+	changes bool
+	needed  bool // itself, or to check others
+	words
+}
+
+// scope finds what may be needed.
+func (c *change) scope(ask func(string) bool) (scope, error) {
+	s := scope{words: set{}}
+	changing, turning := map[string]bool{}, map[string]bool{} // folders
 	for _, f := range c.files {
 		if f.changes() {
 			changing[f.folder] = true
+		}
+		if f.turns() {
+			turning[f.folder] = true
 		}
 	}
 	s.folders = reached(c.files, changing)
@@ -42,92 +49,148 @@ func (c *change) scope(ask func(string) bool) scope {
 		}
 	}
 	files := slices.DeleteFunc(slices.Clone(c.files), func(f *file) bool { return !s.folders[f.folder] })
-	each(files, func(f *file) { c.parse(f, ask(f.name)) })
+	err := each(files, func(f *file) error {
+		if err := c.complete(f); err != nil {
+			return err
+		}
+		f.read(ask(f.name))
+		return nil
+	})
+	if err != nil {
+		return scope{}, err
+	}
 	clauses, called := names{}, names{} // of packages, and of what changing files import
 	for _, f := range files {
-		clauses.add(f.folder, f.packages)
+		clauses.add(f.folder, slices.Collect(maps.Keys(f.packages)))
 		if f.changes() {
 			called.add(f.folder, f.called)
 		}
 	}
+	affected := affectedBy(files)
 	for _, f := range files {
 		torn := changing[f.folder] && len(clauses[f.folder]) > 1
-		s.concerned[f.name] = f.changes() || torn || common(f.imports, changing) || common(f.declared, called[f.folder])
-	}
-	s.concern(files)
-	for _, f := range files {
-		s.asked[f.name] = s.concerned[f.name] && ask(f.name)
+		f.present = f.changes() || torn
+		f.asked = ask(f.name) && (f.present || common(f.imports, turning) || slices.ContainsFunc(f.parts, func(p *part) bool {
+			return called[f.folder].have(p.declared) || affected[f.folder].have(p.declared) || affected.seen(f, p.outer) || affected.seenIn(f, p.bodies)
+		}))
 	}
 	s.need(files)
-	for _, f := range files {
-		for _, state := range f.states() {
-			if !s.asked[f.name] && state.tree != nil {
-				state.tree.Decls = slices.DeleteFunc(state.tree.Decls, s.leaveOut)
-			}
-		}
-	}
-	return s
+	return s, nil
 }
 
-// concern adds the files that have a word for what is affected.
-func (s scope) concern(files []*file) {
+// read reads the declarations of a file, as one part if it is whole.
+func (f *file) read(whole bool) {
+	for _, s := range f.states() {
+		s.outline = outlineOf(s.src)
+	}
+	if whole {
+		p := &part{changes: f.changes()}
+		f.parts = []*part{p}
+		for _, s := range f.states() {
+			for _, d := range s.decls {
+				p.words.add(d.words)
+				s.parts = append(s.parts, p)
+			}
+		}
+		return
+	}
+	stay := map[string]*part{} // by what is written in them
+	for _, s := range f.states() {
+		for _, d := range s.decls {
+			text := string(s.src[d.start:d.body])
+			p := stay[text]
+			if p != nil && s != f.was {
+				p.changes = f.turns()
+			} else {
+				p = &part{changes: f.changes(), words: d.words}
+				f.parts = append(f.parts, p)
+			}
+			if s == f.was {
+				stay[text] = p
+			}
+			s.parts = append(s.parts, p)
+		}
+	}
+}
+
+// excerpt is what is needed of a file in the state s: all of one whose lines are wanted, no bodies of others.
+func (s scope) excerpt(f *file, state *state) []byte {
+	if f.asked {
+		return state.src
+	}
+	text := slices.Clone(state.src[:state.head])
+	for i, d := range state.decls {
+		if state.parts[i].needed && (len(d.methods) == 0 || s.words.have(d.methods)) {
+			text = append(append(text, '\n'), state.src[d.start:d.body]...)
+		}
+	}
+	return text
+}
+
+// affectedBy are the names of what the changes in files affect.
+func affectedBy(files []*file) names {
 	dotted := map[string][]string{} // of a folder: those in which its names are taken, too
 	for _, f := range files {
 		for folder := range f.dots {
 			dotted[folder] = append(dotted[folder], f.folder)
 		}
 	}
-	affected, carries := names{}, map[string]bool{}
+	affected, carries := names{}, map[*part]bool{}
 	for again := true; again; {
 		again = false
 		for _, f := range files {
-			if !carries[f.name] && (f.changes() || affected.seen(f, f.outer)) {
-				carries[f.name], again = true, true
-				affected.add(f.folder, f.declared)
-				affected.add(f.folder, f.types)
+			for _, p := range f.parts {
+				if carries[p] || !p.changes && !affected.seen(f, p.outer) {
+					continue
+				}
+				carries[p], again = true, true
+				affected.add(f.folder, p.declared)
+				affected.add(f.folder, p.types)
 				for _, folder := range dotted[f.folder] {
-					affected.add(folder, f.declared)
+					affected.add(folder, p.declared)
 				}
 			}
 		}
 	}
-	for _, f := range files {
-		s.concerned[f.name] = s.concerned[f.name] || common(f.declared, affected[f.folder]) ||
-			affected.seen(f, f.outer) || affected.seen(f, f.inner)
-	}
+	return affected
 }
 
-// need adds what is needed to check the concerned files.
+// need notes what is needed to check the files that are asked for.
 func (s scope) need(files []*file) {
-	s.words["Error"] = true // of error, which no file declares
-	for again := true; again; {
-		again = false
-		for _, f := range files {
-			if s.needed[f.name] || !s.concerned[f.name] && !common(f.declared, s.words) && !common(f.methods, s.words) {
-				continue
-			}
-			s.needed[f.name], again = true, true
-			maps.Copy(s.words, f.outer)
-			if f.changes() { // another may declare the same
-				maps.Copy(s.words, f.declared)
-				maps.Copy(s.words, f.methods)
-			}
-			if s.asked[f.name] {
-				maps.Copy(s.words, f.inner)
+	s.words.add([]string{"Error"}) // of error, which no file declares
+	aliases := set{}
+	for _, f := range files {
+		for _, p := range f.parts {
+			aliases.add(p.aliases)
+			if p.changes {
+				s.words.add(p.methods) // for the hint that what is gone has another name in a new case
 			}
 		}
 	}
-}
-
-// leaveOut takes from a declaration what is not needed of it in a file that is not asked for: the body of a function, and
-// the whole of a method for which there is no word.
-func (s scope) leaveOut(decl ast.Decl) bool {
-	f, ok := decl.(*ast.FuncDecl)
-	if !ok {
-		return false
+	wanted := func(p *part) bool {
+		return s.words.have(p.declared) || s.words.have(p.methods) && (s.words.have(p.types) || aliases.have(p.types))
 	}
-	f.Body = nil
-	return f.Recv != nil && !s.words[f.Name.Name]
+	for again := true; again; {
+		again = false
+		for _, f := range files {
+			for _, p := range f.parts {
+				if p.needed || !f.asked && !wanted(p) {
+					continue
+				}
+				p.needed, f.present, again = true, true, true
+				s.words.add(p.outer)
+				if f.asked {
+					for _, body := range p.bodies {
+						for word := range identifiers(body) {
+							s.words[word] = true
+						}
+					}
+					s.words.add(p.declared) // another may declare the same
+					s.words.add(p.methods)
+				}
+			}
+		}
+	}
 }
 
 // reached are the folders from whose code any of the given ones can be seen.
@@ -155,24 +218,60 @@ func reached(files []*file, from map[string]bool) map[string]bool {
 	return reached
 }
 
-// names are names that packages declare, by folder.
-type names map[string]map[string]bool
+// set is a set of words.
+type set map[string]bool
 
-func (n names) add(folder string, names map[string]bool) {
-	if n[folder] == nil {
-		n[folder] = map[string]bool{}
+func (s set) add(words []string) {
+	for _, word := range words {
+		s[word] = true
 	}
-	maps.Copy(n[folder], names)
+}
+
+// have reports whether one of words is in the set.
+func (s set) have(words []string) bool {
+	return len(s) > 0 && slices.ContainsFunc(words, func(word string) bool { return s[word] })
+}
+
+// names are names that packages declare, by folder.
+type names map[string]set
+
+func (n names) add(folder string, words []string) {
+	if n[folder] == nil {
+		n[folder] = set{}
+	}
+	n[folder].add(words)
+}
+
+// visible are the names that a file can mean.
+func (n names) visible(f *file) []set {
+	var visible []set
+	if own := n[f.folder]; len(own) > 0 {
+		visible = append(visible, own)
+	}
+	for folder := range f.imports {
+		if others := n[folder]; len(others) > 0 {
+			visible = append(visible, others)
+		}
+	}
+	return visible
 }
 
 // seen reports whether one of the words of a file is one of the names.
-func (n names) seen(f *file, words map[string]bool) bool {
-	if common(words, n[f.folder]) {
-		return true
+func (n names) seen(f *file, words []string) bool {
+	return slices.ContainsFunc(n.visible(f), func(s set) bool { return s.have(words) })
+}
+
+// seenIn is seen for the words in bodies of functions.
+func (n names) seenIn(f *file, bodies []string) bool {
+	visible := n.visible(f)
+	if len(visible) == 0 {
+		return false
 	}
-	for folder := range f.imports {
-		if common(words, n[folder]) {
-			return true
+	for _, body := range bodies {
+		for word := range identifiers(body) {
+			if slices.ContainsFunc(visible, func(s set) bool { return s[word] }) {
+				return true
+			}
 		}
 	}
 	return false
@@ -180,9 +279,6 @@ func (n names) seen(f *file, words map[string]bool) bool {
 
 // common reports whether two sets have a word in common.
 func common(a, b map[string]bool) bool {
-	if len(a) > len(b) {
-		a, b = b, a
-	}
 	for word := range a {
 		if b[word] {
 			return true

@@ -58,11 +58,11 @@ func must[T any](v T, err error) T {
 
 // narrowAndWide are the broken lines in the files of m that a change can concern, and in all of them.
 func (m Module) narrowAndWide(ask func(string) bool) (narrow, wide diag.List) {
-	after := m.after()
-	c := newChange(m, after)
-	narrow = c.broken(m, after, c.scope(ask))
-	c = newChange(m, after)
-	return narrow, c.broken(m, after, c.everything(ask))
+	c := must(newChange(m))
+	narrow = c.broken(must(c.scope(ask)))
+	c = must(newChange(m))
+	wide = c.broken(c.everything(ask))
+	return narrow, slices.DeleteFunc(wide, func(d diag.Diagnostic) bool { return !ask(d.Pos.File) })
 }
 
 // TestScope compares what is found with what is found when every file of the packages that see the change is looked at.
@@ -83,15 +83,20 @@ func TestScope(t *testing.T) {
 			t.Fatalf("seed %d:\n%v\nnot\n%v", seed, got, want)
 		}
 		told += len(want)
-		c := newChange(m, after)
-		scope := c.scope(ask)
+		c := must(newChange(m))
+		scope := must(c.scope(ask))
 		for _, f := range c.files {
-			if scope.folders[f.folder] && !scope.needed[f.name] {
-				left++
+			if !scope.folders[f.folder] {
+				continue
+			}
+			for _, p := range f.parts {
+				if !p.needed {
+					left++
+				}
 			}
 		}
 	}
-	t.Logf("%d lines told, %d files left out", told, left)
+	t.Logf("%d lines told, %d declarations and files left out", told, left)
 	if told < cases/4 || left < cases/4 {
 		t.Error("that is too few to show anything")
 	}
@@ -99,13 +104,12 @@ func TestScope(t *testing.T) {
 
 // everything is a scope that leaves out nothing.
 func (c *change) everything(ask func(string) bool) scope {
-	s := c.scope(ask)
+	s := must(c.scope(ask))
 	for _, f := range c.files {
 		if !s.folders[f.folder] {
 			continue
 		}
-		s.concerned[f.name], s.needed[f.name], s.asked[f.name] = true, true, ask(f.name)
-		c.parse(f, true)
+		f.present, f.asked = true, true // so that nothing is left out of them
 	}
 	return s
 }

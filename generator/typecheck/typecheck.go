@@ -8,6 +8,7 @@ package typecheck
 
 import (
 	"bytes"
+	"cmp"
 	"go/ast"
 	"go/build"
 	"go/parser"
@@ -18,8 +19,8 @@ import (
 	"path"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -29,20 +30,28 @@ import (
 // Module is the Go files of one module by their paths, with the change that is about to be made.
 type Module struct {
 	Path    string            // as go.mod says it
-	Files   map[string][]byte // as they are now
+	Files   map[string][]byte // as they are now; of one that is longer than Beginning, it may be that much
 	Changed map[string][]byte // as they will be; nil: gone
 	Renamed map[string]string // of a file that goes to another place: the new path to the old one
+
+	Read func(name string) ([]byte, error) // reads all of a file
 }
 
-// Broken are the lines that compiled before the change and will not afterwards, of files for which ask is true.
-func (m Module) Broken(ask func(name string) bool) diag.List {
-	after := m.after()
-	c := newChange(m, after)
-	scope := c.scope(ask)
-	if !slices.ContainsFunc(c.files, func(f *file) bool { return f.was != nil && scope.asked[f.name] }) {
-		return nil
+// Beginning is how many bytes of a file are read before it is known whether the rest matters. In most, that is all of it.
+const Beginning = 32 << 10
+
+// Broken are the lines that compiled before the change and will not afterwards, of files for which ask is true. The error is
+// Read's.
+func (m Module) Broken(ask func(name string) bool) (diag.List, error) {
+	c, err := newChange(m)
+	if err != nil {
+		return nil, err
 	}
-	return c.broken(m, after, scope)
+	scope, err := c.scope(ask)
+	if err != nil || !slices.ContainsFunc(c.files, func(f *file) bool { return f.was != nil && f.asked }) {
+		return nil, err
+	}
+	return c.broken(scope), nil
 }
 
 // after is the module as it will be.
@@ -64,22 +73,22 @@ func (m Module) after() map[string][]byte {
 }
 
 // broken are the lines of the files in scope.
-func (c *change) broken(m Module, after map[string][]byte, scope scope) diag.List {
-	faults := c.world(after, scope, func(f *file) *state { return f.is }).faults()
+func (c *change) broken(scope scope) diag.List {
+	faults := c.world(scope, func(f *file) *state { return f.is }).faults()
 	if len(faults) == 0 {
 		return nil // whatever was wrong before
 	}
 	known := map[fault]int{}
-	for _, f := range c.world(m.Files, scope, func(f *file) *state { return f.was }).faults() {
+	for _, f := range c.world(scope, func(f *file) *state { return f.was }).faults() {
 		known[f.fault]++
 	}
 	var list diag.List
 	for _, f := range faults {
 		old := f.fault
-		if from, renamed := m.Renamed[old.file]; renamed {
+		if from, renamed := c.Renamed[old.file]; renamed {
 			old.file = from
 		}
-		if _, there := m.Files[old.file]; !there { // svcgen's own new file: something of the user's is in its way
+		if _, there := c.Files[old.file]; !there { // svcgen's own new file: something of the user's is in its way
 			list.Warn(f.pos, "", "%s", f.message)
 			continue
 		}
@@ -92,45 +101,71 @@ func (c *change) broken(m Module, after map[string][]byte, scope scope) diag.Lis
 
 // change is the Go files of a module as they are and as they will be.
 type change struct {
-	module string
-	fset   *token.FileSet
-	files  []*file // by name
+	Module
+	fset  *token.FileSet
+	files []*file // by name
 }
 
-// file is one of them. What it says of itself is known for those that are parsed.
+// file is one of them. What it declares is known for those in the folders of a scope.
 type file struct {
 	name, folder string
 	was, is      *state          // nil: there is none; one where nothing changes
+	packages     map[string]bool // what the package is called; of an external test, without _test
 	imports      map[string]bool // folders of the module
 	dots         map[string]bool // those of them whose names are the file's own: import . "path"
-	called       map[string]bool // what imports are called
-	outline
+	called       []string        // what imports are called
+	parts        []*part         // of what it declares, in all its states
+	present      bool            // to be looked at
+	asked        bool            // its lines are wanted, and the change may concern them
 }
 
 type state struct {
-	src  []byte
-	tree *ast.File
+	src []byte
+	cut bool // src may be no more than the beginning
+	outline
+	parts []*part // of each declaration, the one that it is or belongs to
 }
 
-func newChange(m Module, after map[string][]byte) *change {
-	c := &change{module: m.Path, fset: token.NewFileSet()}
+func newChange(m Module) (*change, error) {
+	c := &change{Module: m, fset: token.NewFileSet()}
+	after := m.after()
 	names := maps.Clone(after)
 	maps.Copy(names, m.Files)
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		f := &file{name: name, folder: path.Dir(name), imports: map[string]bool{}, dots: map[string]bool{}, called: map[string]bool{}, outline: newOutline()}
-		if src, there := m.Files[name]; there {
-			f.was = &state{src: src}
+		f := &file{name: name, folder: path.Dir(name), packages: map[string]bool{}, imports: map[string]bool{}, dots: map[string]bool{}}
+		src, now := after[name]
+		old, before := m.Files[name]
+		if before {
+			f.was = &state{src: old, cut: len(old) == Beginning}
 		}
-		if src, there := after[name]; there {
+		_, changes := m.Changed[name]
+		if now && before && changes {
+			if err := c.complete(f); err != nil {
+				return nil, err
+			}
+			changes = !bytes.Equal(src, f.was.src)
+		}
+		if now {
 			f.is = f.was
-			if f.was == nil || !bytes.Equal(src, f.was.src) {
+			if !before || changes {
 				f.is = &state{src: src}
 			}
 		}
 		c.files = append(c.files, f)
 	}
-	each(c.files, c.readImports)
-	return c
+	return c, each(c.files, c.readHead)
+}
+
+// complete reads the rest of a file.
+func (c *change) complete(f *file) error {
+	if f.was == nil || !f.was.cut {
+		return nil
+	}
+	src, err := c.Read(f.name)
+	if err == nil {
+		f.was.src, f.was.cut = src, false
+	}
+	return err
 }
 
 // states are the different ones.
@@ -143,52 +178,51 @@ func (f *file) states() []*state {
 
 func (f *file) changes() bool { return f.was != f.is }
 
-func (c *change) readImports(f *file) {
+// turns reports whether more may change of a file than its declarations: it comes or goes, or has another head.
+func (f *file) turns() bool {
+	return f.changes() && (f.was == nil || f.is == nil || !bytes.Equal(f.was.src[:f.was.head], f.is.src[:f.is.head]))
+}
+
+// readHead notes what a file says before its declarations.
+func (c *change) readHead(f *file) error {
 	for _, s := range f.states() {
-		tree, _ := parser.ParseFile(token.NewFileSet(), f.name, s.src, parser.ImportsOnly)
-		if tree == nil {
-			continue
-		}
-		for _, spec := range tree.Imports {
-			imported, _ := strconv.Unquote(spec.Path.Value)
-			if spec.Name != nil {
-				f.called[spec.Name.Name] = true
-			} else {
-				f.called[path.Base(imported)] = true
+		head, done := headOf(s.src)
+		if !done && s.cut {
+			if err := c.complete(f); err != nil {
+				return err
 			}
-			if folder, ours := folderOf(c.module, imported); ours {
+			head, _ = headOf(s.src)
+		}
+		s.outline = head
+		f.packages[strings.TrimSuffix(s.pkg, "_test")] = true
+		for _, i := range s.imports {
+			f.called = append(f.called, cmp.Or(i.name, path.Base(i.path)))
+			if folder, ours := folderOf(c.Path, i.path); ours {
 				f.imports[folder] = true
-				if spec.Name != nil && spec.Name.Name == "." {
+				if i.name == "." {
 					f.dots[folder] = true
 				}
 			}
 		}
 	}
-}
-
-// parse parses the states of a file, and notes the names in it: with inner, those in function bodies, too. One that does
-// not parse has its errors from the compiler.
-func (c *change) parse(f *file, inner bool) {
-	for _, s := range f.states() {
-		if s.tree, _ = parser.ParseFile(c.fset, f.name, s.src, parser.SkipObjectResolution); s.tree != nil {
-			f.add(s.tree, inner)
-		}
-	}
+	return nil
 }
 
 // each calls do for every file, for several at the same time.
-func each(files []*file, do func(*file)) {
+func each(files []*file, do func(*file) error) error {
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for some := range slices.Chunk(files, 20) {
 		group.Go(func() error {
 			for _, f := range some {
-				do(f)
+				if err := do(f); err != nil {
+					return err
+				}
 			}
 			return nil
 		})
 	}
-	_ = group.Wait() // none fails
+	return group.Wait()
 }
 
 // world is one state of the module, as far as it is needed.
@@ -204,36 +238,47 @@ type world struct {
 	others  map[string]*types.Package // from elsewhere
 }
 
-// world is the module in the states that pick returns, whose text is in files.
-func (c *change) world(files map[string][]byte, scope scope, pick func(*file) *state) *world {
+// world is the module in the states that pick returns.
+func (c *change) world(scope scope, pick func(*file) *state) *world {
 	w := &world{
-		module: c.module, fset: c.fset, files: files, trees: map[string]*ast.File{}, asked: scope.asked,
+		module: c.Path, fset: c.fset, files: map[string][]byte{}, trees: map[string]*ast.File{}, asked: map[string]bool{},
 		folders: map[string][]string{}, gone: maps.Clone(scope.folders), made: map[string]*unit{}, others: map[string]*types.Package{},
 	}
 	ctx := build.Default
 	ctx.OpenFile = func(name string) (io.ReadCloser, error) {
-		return io.NopCloser(bytes.NewReader(files[name])), nil
+		return io.NopCloser(bytes.NewReader(w.files[name])), nil
 	}
 	ctx.JoinPath = path.Join
 	named := map[string]bool{} // folders of which a file says what the package is called
+	var built []*file
 	for _, f := range c.files {
 		s, test := pick(f), strings.HasSuffix(f.name, "_test.go")
 		gone, looked := w.gone[f.folder]
-		if s == nil || !looked || !scope.needed[f.name] && !gone && (test || named[f.folder]) {
+		if s == nil || !looked || !f.present && !gone && (test || named[f.folder]) {
 			continue
 		}
-		if built, err := ctx.MatchFile(f.folder, path.Base(f.name)); err != nil || !built {
+		w.files[f.name] = s.src
+		if matches, err := ctx.MatchFile(f.folder, path.Base(f.name)); err != nil || !matches {
 			continue
 		}
 		w.gone[f.folder] = false
-		tree := s.tree
-		if !scope.needed[f.name] && tree != nil {
-			tree = &ast.File{Package: tree.Package, Name: tree.Name, FileStart: tree.FileStart, FileEnd: tree.FileEnd}
-		}
-		if tree != nil && (scope.needed[f.name] || !test) {
-			w.folders[f.folder] = append(w.folders[f.folder], f.name)
-			w.trees[f.name] = tree
+		if s.pkg != "" && (f.present || !test) {
+			built = append(built, f)
 			named[f.folder] = named[f.folder] || !test
+		}
+	}
+	var mu sync.Mutex
+	_ = each(built, func(f *file) error { // none fails
+		// A file that does not parse has its errors from the compiler.
+		tree, _ := parser.ParseFile(c.fset, f.name, scope.excerpt(f, pick(f)), parser.SkipObjectResolution)
+		mu.Lock()
+		w.trees[f.name], w.asked[f.name] = tree, f.asked
+		mu.Unlock()
+		return nil
+	})
+	for _, f := range built {
+		if w.trees[f.name] != nil {
+			w.folders[f.folder] = append(w.folders[f.folder], f.name)
 		}
 	}
 	return w
