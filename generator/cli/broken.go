@@ -41,8 +41,9 @@ func codeLine(src []byte) (line, rest []byte) {
 	return nil, nil
 }
 
-// brokenLines are the lines of the user's that changes would break. Finding them is all svcgen does about it.
-func brokenLines(tree *reconcile.Tree, module string, changes *reconcile.Changes) (diag.List, error) {
+// brokenLines reads what changes are about to be made in, and looks for the lines of the user's that they would break. That is
+// all svcgen does about them, so the changes need not wait for it: what it returns does.
+func brokenLines(tree *reconcile.Tree, module string, changes *reconcile.Changes) (func() diag.List, error) {
 	m := typecheck.Module{Path: module, Changed: map[string][]byte{}, Renamed: map[string]string{}, Read: tree.GoFile}
 	for _, action := range changes.Actions {
 		after := action.After()
@@ -55,15 +56,23 @@ func brokenLines(tree *reconcile.Tree, module string, changes *reconcile.Changes
 		}
 	}
 	if len(m.Changed) == 0 {
-		return nil, nil
+		return func() diag.List { return nil }, nil
 	}
 	var err error
 	if m.Files, err = tree.GoFiles(typecheck.Beginning); err != nil {
 		return nil, err
 	}
-	list, err := m.Broken(func(name string) bool { return name == meeting || !reconcile.Generated(path.Dir(name)) })
-	if len(list) > 0 {
-		list[len(list)-1].Hint = "svcgen edits no body: these lines are left to you"
+	change, err := m.Load(func(name string) bool { return name == meeting || !reconcile.Generated(path.Dir(name)) })
+	if err != nil {
+		return nil, err
 	}
-	return list, err
+	found := make(chan diag.List, 1)
+	go func() { found <- change.Broken() }()
+	return func() diag.List {
+		list := <-found
+		if len(list) > 0 {
+			list[len(list)-1].Hint = "svcgen edits no body: these lines are left to you"
+		}
+		return list
+	}, nil
 }

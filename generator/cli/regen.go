@@ -131,8 +131,8 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 	if failed != nil {
 		return within(dir, failed)
 	}
-	changes.Notes = append(changes.Notes, broken...)
 	if !f.writes() {
+		changes.Notes = append(changes.Notes, broken()...)
 		return within(dir, both(a.preview(dir, f, breaking, changes, err), a.strays(tree, f, out)))
 	}
 	if err != nil {
@@ -142,11 +142,13 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 		if changes, err = tree.Apply(out.Files, opt); changes == nil {
 			return within(dir, err)
 		}
-		changes.Notes = append(changes.Notes, broken...)
-		if err != nil { // all is done but for clearing up
+		if err == nil { // else all is done but for clearing up
+			remember(tree, program, out)
+		}
+		changes.Notes = append(changes.Notes, broken()...)
+		if err != nil {
 			return errors.Join(a.warn(changes.Notes.In(dir)), within(dir, err))
 		}
-		remember(tree, program, out)
 	}
 	return within(dir, a.done(dir, f, breaking, changes))
 }

@@ -30,52 +30,55 @@ type part struct {
 	words
 }
 
-// scope finds what may be needed.
-func (c *change) scope(ask func(string) bool) (scope, error) {
-	s := scope{words: set{}}
-	changing, turning := map[string]bool{}, map[string]bool{} // folders
+// reach finds the folders of the scope.
+func (c *Change) reach() {
+	changing := map[string]bool{}
 	for _, f := range c.files {
 		if f.changes() {
 			changing[f.folder] = true
 		}
-		if f.turns() {
-			turning[f.folder] = true
-		}
 	}
-	s.folders = reached(c.files, changing)
+	c.folders = reached(c.files, changing)
 	for _, f := range c.files {
-		if f.was != nil && f.is != nil && f.changes() && ask(f.name) {
-			maps.Copy(s.folders, f.imports)
+		if f.was != nil && f.is != nil && f.changes() && c.ask(f.name) {
+			maps.Copy(c.folders, f.imports)
 		}
 	}
-	files := slices.DeleteFunc(slices.Clone(c.files), func(f *file) bool { return !s.folders[f.folder] })
-	err := each(files, func(f *file) error {
-		if err := c.complete(f); err != nil {
-			return err
-		}
-		f.read(ask(f.name))
+}
+
+// inScope are the files in the folders of the scope.
+func (c *Change) inScope() []*file {
+	return slices.DeleteFunc(slices.Clone(c.files), func(f *file) bool { return !c.folders[f.folder] })
+}
+
+// narrow finds what matters of the files in scope.
+func (c *Change) narrow() {
+	files := c.inScope()
+	_ = each(files, func(f *file) error { // none fails
+		f.read(c.ask(f.name))
 		return nil
 	})
-	if err != nil {
-		return scope{}, err
-	}
-	clauses, called := names{}, names{} // of packages, and of what changing files import
+	changing, turning := map[string]bool{}, map[string]bool{} // folders
+	clauses, called := names{}, names{}                       // of packages, and of what changing files import
 	for _, f := range files {
 		clauses.add(f.folder, slices.Collect(maps.Keys(f.packages)))
 		if f.changes() {
+			changing[f.folder] = true
 			called.add(f.folder, f.called)
+		}
+		if f.turns() {
+			turning[f.folder] = true
 		}
 	}
 	affected := affectedBy(files)
 	for _, f := range files {
 		torn := changing[f.folder] && len(clauses[f.folder]) > 1
 		f.present = f.changes() || torn
-		f.asked = ask(f.name) && (f.present || common(f.imports, turning) || slices.ContainsFunc(f.parts, func(p *part) bool {
+		f.asked = c.ask(f.name) && (f.present || common(f.imports, turning) || slices.ContainsFunc(f.parts, func(p *part) bool {
 			return called[f.folder].have(p.declared) || affected[f.folder].have(p.declared) || affected.seen(f, p.outer) || affected.seenIn(f, p.bodies)
 		}))
 	}
-	s.need(files)
-	return s, nil
+	c.need(files)
 }
 
 // read reads the declarations of a file, as one part if it is whole.
@@ -114,7 +117,7 @@ func (f *file) read(whole bool) {
 }
 
 // excerpt is what is needed of a file in the state s: all of one whose lines are wanted, no bodies of others.
-func (s scope) excerpt(f *file, state *state) []byte {
+func (s *scope) excerpt(f *file, state *state) []byte {
 	if f.asked {
 		return state.src
 	}
@@ -156,8 +159,8 @@ func affectedBy(files []*file) names {
 }
 
 // need notes what is needed to check the files that are asked for.
-func (s scope) need(files []*file) {
-	s.words.add([]string{"Error"}) // of error, which no file declares
+func (s *scope) need(files []*file) {
+	s.words = set{"Error": true} // of error, which no file declares
 	aliases := set{}
 	for _, f := range files {
 		for _, p := range f.parts {

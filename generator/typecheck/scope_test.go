@@ -58,11 +58,12 @@ func must[T any](v T, err error) T {
 
 // narrowAndWide are the broken lines in the files of m that a change can concern, and in all of them.
 func (m Module) narrowAndWide(ask func(string) bool) (narrow, wide diag.List) {
-	c := must(newChange(m))
-	narrow = c.broken(must(c.scope(ask)))
-	c = must(newChange(m))
-	wide = c.broken(c.everything(ask))
-	return narrow, slices.DeleteFunc(wide, func(d diag.Diagnostic) bool { return !ask(d.Pos.File) })
+	c := must(m.Load(ask))
+	c.narrow()
+	narrow = c.broken()
+	c = must(m.Load(ask))
+	c.everything()
+	return narrow, slices.DeleteFunc(c.broken(), func(d diag.Diagnostic) bool { return !ask(d.Pos.File) })
 }
 
 // TestScope compares what is found with what is found when every file of the packages that see the change is looked at.
@@ -83,12 +84,9 @@ func TestScope(t *testing.T) {
 			t.Fatalf("seed %d:\n%v\nnot\n%v", seed, got, want)
 		}
 		told += len(want)
-		c := must(newChange(m))
-		scope := must(c.scope(ask))
-		for _, f := range c.files {
-			if !scope.folders[f.folder] {
-				continue
-			}
+		c := must(m.Load(ask))
+		c.narrow()
+		for _, f := range c.inScope() {
 			for _, p := range f.parts {
 				if !p.needed {
 					left++
@@ -102,16 +100,12 @@ func TestScope(t *testing.T) {
 	}
 }
 
-// everything is a scope that leaves out nothing.
-func (c *change) everything(ask func(string) bool) scope {
-	s := must(c.scope(ask))
-	for _, f := range c.files {
-		if !s.folders[f.folder] {
-			continue
-		}
-		f.present, f.asked = true, true // so that nothing is left out of them
+// everything leaves out nothing of the files in scope.
+func (c *Change) everything() {
+	c.narrow()
+	for _, f := range c.inScope() {
+		f.present, f.asked = true, true
 	}
-	return s
 }
 
 // randomModule is a module of three packages, gen/a < b < ., that use each other's names at random, and a change of the first.

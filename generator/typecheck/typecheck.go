@@ -40,18 +40,32 @@ type Module struct {
 // Beginning is how many bytes of a file are read before it is known whether the rest matters. In most, that is all of it.
 const Beginning = 32 << 10
 
-// Broken are the lines that compiled before the change and will not afterwards, of files for which ask is true. The error is
+// Change is the change of a module of which all is read that matters.
+type Change struct {
+	Module
+	ask   func(name string) bool
+	fset  *token.FileSet
+	files []*file // by name
+	scope
+}
+
+// Load reads what a change can concern of a module. Broken lines are wanted of the files for which ask is true. The error is
 // Read's.
-func (m Module) Broken(ask func(name string) bool) (diag.List, error) {
-	c, err := newChange(m)
-	if err != nil {
+func (m Module) Load(ask func(name string) bool) (*Change, error) {
+	c := &Change{Module: m, ask: ask, fset: token.NewFileSet()}
+	if err := c.load(); err != nil {
 		return nil, err
 	}
-	scope, err := c.scope(ask)
-	if err != nil || !slices.ContainsFunc(c.files, func(f *file) bool { return f.was != nil && f.asked }) {
-		return nil, err
+	return c, nil
+}
+
+// Broken are the lines that compiled before the change and will not afterwards. It reads nothing.
+func (c *Change) Broken() diag.List {
+	c.narrow()
+	if !slices.ContainsFunc(c.files, func(f *file) bool { return f.was != nil && f.asked }) {
+		return nil
 	}
-	return c.broken(scope), nil
+	return c.broken()
 }
 
 // after is the module as it will be.
@@ -73,13 +87,13 @@ func (m Module) after() map[string][]byte {
 }
 
 // broken are the lines of the files in scope.
-func (c *change) broken(scope scope) diag.List {
-	faults := c.world(scope, func(f *file) *state { return f.is }).faults()
+func (c *Change) broken() diag.List {
+	faults := c.world(func(f *file) *state { return f.is }).faults()
 	if len(faults) == 0 {
 		return nil // whatever was wrong before
 	}
 	known := map[fault]int{}
-	for _, f := range c.world(scope, func(f *file) *state { return f.was }).faults() {
+	for _, f := range c.world(func(f *file) *state { return f.was }).faults() {
 		known[f.fault]++
 	}
 	var list diag.List
@@ -99,14 +113,7 @@ func (c *change) broken(scope scope) diag.List {
 	return list.Sorted()
 }
 
-// change is the Go files of a module as they are and as they will be.
-type change struct {
-	Module
-	fset  *token.FileSet
-	files []*file // by name
-}
-
-// file is one of them. What it declares is known for those in the folders of a scope.
+// file is a Go file of the module. What it declares is known for those in the folders of a scope.
 type file struct {
 	name, folder string
 	was, is      *state          // nil: there is none; one where nothing changes
@@ -126,22 +133,22 @@ type state struct {
 	parts []*part // of each declaration, the one that it is or belongs to
 }
 
-func newChange(m Module) (*change, error) {
-	c := &change{Module: m, fset: token.NewFileSet()}
-	after := m.after()
+// load reads the heads of all files, and the rest of those in the folders of the scope.
+func (c *Change) load() error {
+	after := c.after()
 	names := maps.Clone(after)
-	maps.Copy(names, m.Files)
+	maps.Copy(names, c.Files)
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		f := &file{name: name, folder: path.Dir(name), packages: map[string]bool{}, imports: map[string]bool{}, dots: map[string]bool{}}
 		src, now := after[name]
-		old, before := m.Files[name]
+		old, before := c.Files[name]
 		if before {
 			f.was = &state{src: old, cut: len(old) == Beginning}
 		}
-		_, changes := m.Changed[name]
+		_, changes := c.Changed[name]
 		if now && before && changes {
 			if err := c.complete(f); err != nil {
-				return nil, err
+				return err
 			}
 			changes = !bytes.Equal(src, f.was.src)
 		}
@@ -153,11 +160,15 @@ func newChange(m Module) (*change, error) {
 		}
 		c.files = append(c.files, f)
 	}
-	return c, each(c.files, c.readHead)
+	if err := each(c.files, c.readHead); err != nil {
+		return err
+	}
+	c.reach()
+	return each(c.inScope(), c.complete)
 }
 
 // complete reads the rest of a file.
-func (c *change) complete(f *file) error {
+func (c *Change) complete(f *file) error {
 	if f.was == nil || !f.was.cut {
 		return nil
 	}
@@ -184,7 +195,7 @@ func (f *file) turns() bool {
 }
 
 // readHead notes what a file says before its declarations.
-func (c *change) readHead(f *file) error {
+func (c *Change) readHead(f *file) error {
 	for _, s := range f.states() {
 		head, done := headOf(s.src)
 		if !done && s.cut {
@@ -239,10 +250,10 @@ type world struct {
 }
 
 // world is the module in the states that pick returns.
-func (c *change) world(scope scope, pick func(*file) *state) *world {
+func (c *Change) world(pick func(*file) *state) *world {
 	w := &world{
 		module: c.Path, fset: c.fset, files: map[string][]byte{}, trees: map[string]*ast.File{}, asked: map[string]bool{},
-		folders: map[string][]string{}, gone: maps.Clone(scope.folders), made: map[string]*unit{}, others: map[string]*types.Package{},
+		folders: map[string][]string{}, gone: maps.Clone(c.folders), made: map[string]*unit{}, others: map[string]*types.Package{},
 	}
 	ctx := build.Default
 	ctx.OpenFile = func(name string) (io.ReadCloser, error) {
@@ -270,7 +281,7 @@ func (c *change) world(scope scope, pick func(*file) *state) *world {
 	var mu sync.Mutex
 	_ = each(built, func(f *file) error { // none fails
 		// A file that does not parse has its errors from the compiler.
-		tree, _ := parser.ParseFile(c.fset, f.name, scope.excerpt(f, pick(f)), parser.SkipObjectResolution)
+		tree, _ := parser.ParseFile(c.fset, f.name, c.excerpt(f, pick(f)), parser.SkipObjectResolution)
 		mu.Lock()
 		w.trees[f.name], w.asked[f.name] = tree, f.asked
 		mu.Unlock()
