@@ -24,10 +24,10 @@ type Input struct {
 	Choices  ir.Choices // what is not to be inferred from Proto
 	Imports  []string   // further import roots, as -I takes them
 	Limits   schema.Limits
-	Version  string   // of svcgen
-	Names    ir.Names // that the service has given so far
-	Made     fileset.Made
-	Compiled []byte // Output.Compiled of the last run of the same svcgen, if it is at hand
+	Version  string       // of svcgen
+	Names    ir.Names     // that the service has given so far
+	Made     fileset.Made // by the last run; with it, Output has to be finished
+	Compiled []byte       // Output.Compiled of the last run of the same svcgen, if it is at hand
 }
 
 // Output is a generated service.
@@ -38,6 +38,15 @@ type Output struct {
 	Lookups  []Lookup // the input files, by their places in the emitted tree
 	Warnings diag.List
 	Compiled []byte
+}
+
+// Finish waits for the code of protos that is being made still, where Input.Made had most of it. Until then there are files
+// without a content.
+func (o *Output) Finish() error {
+	if err := o.Files.Finish(); err != nil {
+		return &BugError{fmt.Errorf("generate code of the protos: %w", err)}
+	}
+	return nil
 }
 
 // Generate makes the service of in. It reads in's files and writes nothing. An error in the input is a diag.List.

@@ -121,6 +121,9 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 	if err != nil {
 		return err
 	}
+	if err := out.Finish(); err != nil {
+		return err
+	}
 	opt := options(out, a.version)
 	opt.Overwrite, opt.Thorough, opt.Evolve = f.overwrite, f.check, evolution
 	changes, err := tree.Plan(out.Files, opt)

@@ -69,6 +69,22 @@ func (s *Set) Add(f File) error {
 	return nil
 }
 
+// Finish waits for the files that are being made. The error is of one that could not be.
+func (s *Set) Finish() error {
+	for path, f := range s.files {
+		if f.Kept == nil || f.Kept.Hash != "" {
+			continue
+		}
+		content, err := f.Kept.Read()
+		if err != nil {
+			return err
+		}
+		f.Content, f.Kept = content, nil
+		s.files[path] = f
+	}
+	return nil
+}
+
 // Get returns the file at path.
 func (s *Set) Get(path string) (File, bool) {
 	f, ok := s.files[path]

@@ -4,7 +4,7 @@ package fileset
 // makes it otherwise, and gets the same bytes. A nil Made has nothing.
 type Made func(key string) *Kept
 
-// Kept is a file that was made before.
+// Kept is a file that was made before, or one without a hash that is being made.
 type Kept struct {
 	Hash string                 // of its content
 	Read func() ([]byte, error) // reads it from the tree; nil for a file of the user's, which is made again where it is needed

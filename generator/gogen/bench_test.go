@@ -14,6 +14,10 @@ import (
 func BenchmarkGenerate(b *testing.B) {
 	for _, methods := range []int{100, 400, 1600} {
 		files := manyMethods(b, methods)
+		prefixes, err := outputPrefixes(files, testModule)
+		if err != nil {
+			b.Fatal(err)
+		}
 		for name, how := range map[string]mode{"linear": {linear: true, chunk: chunkSize}, "stock": {chunk: chunkSize}} {
 			if !how.linear && methods > 400 {
 				continue // over a minute
@@ -21,7 +25,7 @@ func BenchmarkGenerate(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/methods=%d", name, methods), func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					if _, err := generate(files, testModule, how); err != nil {
+					if _, err := generate(files, prefixes, how); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/cmd/protoc-gen-go/internal_gengo"
@@ -26,7 +27,7 @@ type File struct {
 	Path    string
 	Content []byte
 	Packed  fileset.Packed // instead of Content, behind the first packAfter bytes
-	Kept    *fileset.Kept  // instead of Content, of one that was made before
+	Kept    *fileset.Kept  // instead of Content, of one that was made before or is being made
 	Key     string         // of what it was made from
 }
 
@@ -36,16 +37,72 @@ const packAfter = 16 << 20
 // Generate returns the Go sources of every file that is to be generated, sorted by path. The files are the
 // closure of the served protos in dependency order; module is the Go module path of the emitted tree.
 // The same input gives the same bytes, whatever was made before, and the descriptors are not changed.
+// Where most was made before, the rest is still being made: it is Kept without a hash, and an error is what reading it returns.
 func Generate(files []ir.ProtoFile, module string, made fileset.Made) ([]File, error) {
 	if !slices.ContainsFunc(files, func(f ir.ProtoFile) bool { return f.Generate }) {
 		return nil, nil
 	}
-	out, err := generate(files, module, mode{linear: true, chunk: chunkSize, made: made})
-	if errors.Is(err, errNoMarker) {
-		// A newer protoc-gen-go prints its descriptor in another form: be slow rather than wrong.
-		out, err = generate(files, module, mode{chunk: chunkSize})
+	prefixes, err := outputPrefixes(files, module)
+	if err != nil {
+		return nil, err
 	}
-	return out, err
+	out, left, keys := remembered(files, prefixes, made)
+	skip := make(map[string]bool, len(out))
+	for _, f := range out {
+		skip[f.Path] = true
+	}
+	rest := func() ([]File, error) {
+		done, err := generate(left, prefixes, mode{linear: true, chunk: chunkSize, skip: skip})
+		if errors.Is(err, errNoMarker) {
+			// A newer protoc-gen-go prints its descriptor in another form: be slow rather than wrong.
+			done, err = generate(left, prefixes, mode{chunk: chunkSize, skip: skip})
+		}
+		for i, f := range done {
+			done[i].Key = keys[f.Path]
+		}
+		return done, err
+	}
+	var more []File
+	if len(out) > 0 && toGenerate(left) <= chunkSize { // of many, too much would be in memory at once
+		more = inTheMaking(keys, skip, rest)
+	} else if more, err = rest(); err != nil {
+		return nil, err
+	}
+	out = append(out, more...)
+	slices.SortFunc(out, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
+	return out, nil
+}
+
+func toGenerate(files []ir.ProtoFile) int {
+	n := 0
+	for _, f := range files {
+		if f.Generate {
+			n++
+		}
+	}
+	return n
+}
+
+// inTheMaking starts to make the sources that have keys, but for those to skip.
+func inTheMaking(keys map[string]string, skip map[string]bool, do func() ([]File, error)) []File {
+	do = sync.OnceValues(do)
+	var files []File
+	for path, key := range keys {
+		if skip[path] {
+			continue
+		}
+		files = append(files, File{Path: path, Key: key, Kept: &fileset.Kept{Read: func() ([]byte, error) {
+			done, err := do()
+			if err != nil {
+				return nil, err
+			}
+			return done[slices.IndexFunc(done, func(f File) bool { return f.Path == path })].Content, nil
+		}}})
+	}
+	if len(files) > 0 {
+		go func() { _, _ = do() }() // who reads gets the error
+	}
+	return files
 }
 
 // chunkSize is how many proto files are loaded at once. What protogen knows of a file takes several times the memory of
@@ -54,41 +111,30 @@ const chunkSize = 4
 
 // mode is how sources are made; it never shows in them.
 type mode struct {
-	linear bool // the raw descriptor is spliced in after formatting, see descriptor.go
-	chunk  int  // see chunkSize
-	pack   bool // see packAfter
-	made   fileset.Made
+	linear bool            // the raw descriptor is spliced in after formatting, see descriptor.go
+	chunk  int             // see chunkSize
+	pack   bool            // see packAfter
 	skip   map[string]bool // sources that were made before, though others of their files were not
 }
 
-func generate(files []ir.ProtoFile, module string, how mode) ([]File, error) {
-	prefixes, err := outputPrefixes(files, module)
-	if err != nil {
-		return nil, err
-	}
+func generate(files []ir.ProtoFile, prefixes map[string]string, how mode) ([]File, error) {
 	stubs, err := newStubPrinter()
 	if err != nil {
 		return nil, err
 	}
-	out, left, keys := remembered(files, prefixes, how.made)
-	how.skip = make(map[string]bool, len(out))
-	for _, f := range out {
-		how.skip[f.Path] = true
-	}
+	var out []File
 	kept := 0
-	for chunk := range chunks(left, how.chunk) {
+	for chunk := range chunks(files, how.chunk) {
 		how.pack = kept >= packAfter
 		done, err := generateChunk(chunk, prefixes, stubs, how)
 		if err != nil {
 			return nil, err
 		}
-		for i, f := range done {
+		for _, f := range done {
 			kept += len(f.Content)
-			done[i].Key = keys[f.Path]
 		}
 		out = append(out, done...)
 	}
-	slices.SortFunc(out, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 	return out, nil
 }
 

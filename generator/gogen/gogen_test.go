@@ -26,8 +26,12 @@ func TestLinearEqualsStock(t *testing.T) {
 			if resp.Error != nil {
 				t.Fatal(resp.GetError())
 			}
+			prefixes, err := outputPrefixes(files, testModule)
+			if err != nil {
+				t.Fatal(err)
+			}
 			for _, size := range []int{1, chunkSize} {
-				got, err := generate(files, testModule, mode{linear: true, chunk: size})
+				got, err := generate(files, prefixes, mode{linear: true, chunk: size})
 				if err != nil {
 					t.Fatal(err)
 				}
