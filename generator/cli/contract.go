@@ -22,7 +22,7 @@ type promised struct {
 	old    *contract.Contract // nil where an svcgen that kept none made the tree
 	now    contract.Contract
 	lost   string // what was kept of it, and is gone or without content: the name of that file
-	same   bool // nothing is another than it was, and there is nothing to compare
+	same   bool   // nothing is another than it was, and there is nothing to compare
 	before *descriptorpb.FileDescriptorSet
 	after  *descriptorpb.FileDescriptorSet
 }
@@ -83,17 +83,22 @@ func promise(tree *reconcile.Tree, old *contract.Contract, out *generator.Output
 	return p, nil
 }
 
-// evolution is what the change of contract asks of the user's code.
-func (p promised) evolution(renames []string) (evolve.Plan, error) {
+// parseRenames reads what --rename says.
+func parseRenames(texts []string) ([]evolve.Rename, error) {
 	var list []evolve.Rename
-	for _, text := range renames {
+	for _, text := range texts {
 		r, err := evolve.ParseRename(text)
 		if err != nil {
-			return evolve.Plan{}, usage(err.Error(), "write --rename OrderService.Place=Submit, --rename OrderService.Place=CartService.Place or, for a whole service, --rename OrderService=ShopService")
+			return nil, usage(err.Error(), "write --rename OrderService.Place=Submit, --rename OrderService.Place=CartService.Place or, for a whole service, --rename OrderService=ShopService")
 		}
 		list = append(list, r)
 	}
-	return evolve.Compare(p.old, p.now, list)
+	return list, nil
+}
+
+// evolution is what the change of contract asks of the user's code.
+func (p promised) evolution(renames []evolve.Rename) (evolve.Plan, error) {
+	return evolve.Compare(p.old, p.now, renames)
 }
 
 // breaks compares the contracts of the service at dir. The first list is for a person to know; a run is refused for the second.

@@ -98,6 +98,9 @@ func Compare(old *contract.Contract, now contract.Contract, renames []Rename) (P
 	}
 	old = rebased(handling(renamed(old, renames), now), now.Module)
 	if old != nil {
+		if err := mixedUp(*old, now); err != nil {
+			return Plan{}, err
+		}
 		p.moved = moves(*old, now)
 	}
 	before := methodsOf(old)
