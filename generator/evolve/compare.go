@@ -53,7 +53,7 @@ type move struct{ from, to string }
 
 type signature struct {
 	want    goedit.Signature
-	name    string  // that the method had
+	from    Decl    // what the method was called
 	kind    ir.Kind // now
 	was     ir.Kind
 	unsure  bool          // the last contract does not know what it was
@@ -120,7 +120,7 @@ func Compare(old *contract.Contract, now contract.Contract, renames []Rename) (P
 				// It is as it was, or another handler has its event now: a body of this name is for that one.
 				continue
 			}
-			is := signature{want: p.signatureOf(s.Type, m), name: source.Method, kind: m.Kind, was: m.Kind}
+			is := signature{want: p.signatureOf(s.Type, m), from: source, kind: m.Kind, was: m.Kind}
 			switch {
 			case known && !was.Same(m):
 				is.was, is.stream, is.aliases = was.Kind, p.streamOf(was), p.aliases(source.Type, source.Method)
@@ -129,6 +129,7 @@ func Compare(old *contract.Contract, now contract.Contract, renames []Rename) (P
 				is.unsure = !known && m.Kind != contract.Handler // that one is never streamed
 				p.changed[decl] = is
 			case old != nil:
+				is.unsure = true
 				p.added[decl] = is
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/svcgen/svcgen/generator/contract"
 	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/goedit"
+	"github.com/svcgen/svcgen/generator/ir"
 	"github.com/svcgen/svcgen/generator/naming"
 )
 
@@ -313,8 +314,25 @@ func (e *editor) meet() error {
 		if err := e.dropUnused(pkg); err != nil {
 			return err
 		}
+		e.offer(pkg, decl)
 	}
 	return nil
+}
+
+// offer points to a method that got out of the way of decl before that was gone, where none has its name.
+func (e *editor) offer(pkg *goedit.Package, decl Decl) {
+	s := e.plan.added[decl]
+	if len(pkg.Methods(decl.Type, decl.Method)) > 0 || s.kind == contract.Handler {
+		return
+	}
+	for _, d := range parkedNames(pkg, decl, s.kind == ir.Unary) {
+		for _, m := range pkg.Methods(d.Type, d.Method) {
+			if !e.plan.declared[d] && m.Alike(s.anew()) {
+				e.notes = append(e.notes, note{file: m.File.Path, decl: d, message: fmt.Sprintf("%s is in the proto now, and can be served by %s", decl, d.Method),
+					hint: fmt.Sprintf("if it is what it was, svcgen regen --rename %s gives it its name back", Rename{d, decl})})
+			}
+		}
+	}
 }
 
 func sorted(decls map[Decl]signature) []Decl {
