@@ -360,7 +360,14 @@ func (p *planner) gone(name string, entry Entry) error {
 	case p.ours(name, disk):
 		p.changes.remove(name, entry.Owner, disk, "")
 	case entry.Owner == fileset.Merged:
-		p.changes.Kept = append(p.changes.Kept, Kept{Path: name, Why: "changed by you; svcgen has no more use for it", News: true})
+		p.changes.Kept = append(p.changes.Kept, Kept{Path: name, Why: "changed by you; svcgen has no more use for it", News: entry.Variant != resting})
+		entry.Variant = resting
+		p.next.Files[name] = entry
+		for _, hash := range entry.Hashes {
+			if base := p.disk[baseName(hash)]; base.regular && base.hash == hash {
+				p.bases[hash] = base.content
+			}
+		}
 	case p.opt.Overwrite:
 		saved, err := p.rescue(name, disk)
 		if err != nil {
