@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"sync"
 
 	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/fileset"
@@ -51,9 +52,9 @@ func (p *planner) merged(f fileset.File) {
 		p.conflict(f, disk, pending, "it is not merged yet")
 	case disk.hash == hash, rendered:
 		p.changes.Unchanged++
-	case p.ours(f.Path, disk):
+	case p.ours(f.Path, disk) && (f.Path != "go.sum" || p.ours("go.mod", p.disk["go.mod"])):
 		p.changes.change(Update, f, disk, "")
-	default:
+	default: // so is a go.sum that nobody has edited, for a go.mod that somebody has
 		p.threeWay(f, disk, pending)
 	}
 }
@@ -80,7 +81,7 @@ func (p *planner) threeWay(f fileset.File, disk, pending found) {
 	var text []byte
 	var err error
 	for _, base := range bases {
-		if text, err = mergeFile(f.Path, base, ours, f.Content); err == nil {
+		if text, err = mergeFile(f.Path, base, ours, f.Content, p.uses()); err == nil {
 			break
 		}
 	}
@@ -134,12 +135,29 @@ func withoutConflicts(text []byte, own ...[]byte) []byte {
 
 var errSameLines = errors.New("your changes and svcgen's touch the same lines")
 
+// uses returns what tells whether code that is not as svcgen left it names a package of a module. It is read when that is
+// first asked.
+func (p *planner) uses() func(module string) bool {
+	read := sync.OnceValues(func() (map[string][]byte, error) {
+		return p.tree.goFiles(func(dir string) bool { return !Generated(dir) }, func(name string) bool { return !p.ours(name, p.disk[name]) })
+	})
+	return func(module string) bool {
+		files, err := read()
+		for _, src := range files {
+			if bytes.Contains(src, []byte(`"`+module)) {
+				return true
+			}
+		}
+		return err != nil
+	}
+}
+
 // mergeFile merges what changed from base to theirs into ours: by lines, and by meaning where lines say little. An error is
 // why that has to be done by hand.
-func mergeFile(name string, base, ours, theirs []byte) (merged []byte, err error) {
+func mergeFile(name string, base, ours, theirs []byte, used func(module string) bool) (merged []byte, err error) {
 	switch name {
 	case "go.mod":
-		merged, err := mergeGoMod(ours, theirs)
+		merged, err := mergeGoMod(base, ours, theirs, used)
 		return withLineEnds(ours, merged), err
 	case "go.sum":
 		return withLineEnds(ours, mergeGoSum(ours, theirs)), nil
