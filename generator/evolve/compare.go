@@ -37,6 +37,7 @@ type Plan struct {
 	changed  map[Decl]signature // methods with other types or another streaming kind than before
 	added    map[Decl]signature // methods that the last contract did not have
 	gone     []gone
+	emits    []emit
 	renames  []Rename
 	declared map[Decl]bool // all methods of the new contract
 
@@ -73,6 +74,13 @@ func (s signature) anew() goedit.Signature {
 type gone struct {
 	decl Decl
 	hint string
+}
+
+// emit is an event that a method is to publish, and was not asked to by the last contract.
+type emit struct {
+	decl  Decl
+	event contract.Event
+	test  string // the file that waits for it
 }
 
 // Compare says what it takes to come from old to now. Without an old contract nothing is known to have changed.
@@ -136,8 +144,28 @@ func Compare(old *contract.Contract, now contract.Contract, renames []Rename) (P
 	}
 	if old != nil {
 		p.lose(*old, now)
+		p.emits = emits(*old, now)
 	}
 	return p, nil
+}
+
+// emits are the events that methods are to publish now, and were not before.
+func emits(old, now contract.Contract) []emit {
+	var list []emit
+	for _, e := range now.Events {
+		var before []string
+		for _, was := range old.Events {
+			if was.Message == e.Message {
+				before = was.On
+			}
+		}
+		for _, on := range e.On {
+			if typ, method, _ := strings.Cut(on, "."); !slices.Contains(before, on) {
+				list = append(list, emit{Decl{typ, method}, e, now.Program + "/publishes_test.go"})
+			}
+		}
+	}
+	return list
 }
 
 // methodsOf are the methods of a contract by their names.
@@ -402,7 +430,8 @@ func goType(t contract.Type) goedit.Type {
 
 // Empty reports whether there is nothing to edit and nothing to say.
 func (p Plan) Empty() bool {
-	return !p.rebases() && len(p.folders) == 0 && len(p.moved) == 0 && len(p.changed) == 0 && len(p.added) == 0 && len(p.gone) == 0 && len(p.renames) == 0
+	return !p.rebases() && len(p.folders) == 0 && len(p.moved) == 0 && len(p.changed) == 0 && len(p.added) == 0 && len(p.gone) == 0 &&
+		len(p.emits) == 0 && len(p.renames) == 0
 }
 
 // rebases reports whether the module has another path.
