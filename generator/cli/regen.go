@@ -158,7 +158,9 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 
 // compareContracts says what is other than the last run promised, and what that asks of the user's code. It warns of what breaks
 // callers and fails for what breaks consumers.
-func (a *app) compareContracts(tree *reconcile.Tree, dir string, f regenFlags, before *contract.Contract, out *generator.Output, renames []evolve.Rename) ([]drift.Change, evolve.Plan, error) {
+func (a *app) compareContracts(
+	tree *reconcile.Tree, dir string, f regenFlags, before *contract.Contract, out *generator.Output, renames []evolve.Rename,
+) ([]drift.Change, evolve.Plan, error) {
 	said, err := promise(tree, before, out)
 	if err != nil {
 		return nil, evolve.Plan{}, within(dir, err)

@@ -328,8 +328,9 @@ func (e *editor) offer(pkg *goedit.Package, decl Decl) {
 	for _, d := range parkedNames(pkg, decl, s.kind == ir.Unary) {
 		for _, m := range pkg.Methods(d.Type, d.Method) {
 			if !e.plan.declared[d] && m.Alike(s.anew()) {
-				e.notes = append(e.notes, note{file: m.File.Path, decl: d, message: fmt.Sprintf("%s is in the proto now, and can be served by %s", decl, d.Method),
-					hint: fmt.Sprintf("if it is what it was, svcgen regen --rename %s gives it its name back", Rename{d, decl})})
+				e.notes = append(e.notes, note{file: m.File.Path, decl: d,
+					message: fmt.Sprintf("%s is in the proto now, and can be served by %s", decl, d.Method),
+					hint:    fmt.Sprintf("if it is what it was, svcgen regen --rename %s gives it its name back", Rename{d, decl})})
 			}
 		}
 	}

@@ -92,7 +92,8 @@ func (e *editor) parkedBefore(pkg *goedit.Package, decl Decl, s signature, now [
 	for _, cannot := range []func(goedit.Method) bool{unfit, unlike} {
 		for _, d := range parked {
 			then := pkg.Methods(d.Type, d.Method)
-			if len(then) > 0 && !e.plan.declared[d] && !slices.ContainsFunc(then, cannot) && slices.ContainsFunc(slices.Concat(now, then), pointsBack) {
+			can := len(then) > 0 && !e.plan.declared[d] && !slices.ContainsFunc(then, cannot)
+			if can && slices.ContainsFunc(slices.Concat(now, then), pointsBack) {
 				return d, true
 			}
 		}

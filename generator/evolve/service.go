@@ -90,8 +90,8 @@ func mixedUp(old, now contract.Contract) error {
 				continue
 			}
 			r := Rename{Decl{Type: was.Type}, Decl{Type: to}}
-			errs.Add(diag.Pos{}, fmt.Sprintf("svcgen regen --rename %s takes your code there; if it is to stay, add %s in a run of its own", r, to),
-				"%s would serve %s now, and %s has what it served, the methods of %s", is.Type, is.Proto, to, was.Proto)
+			hint := fmt.Sprintf("svcgen regen --rename %s takes your code there; if it is to stay, add %s in a run of its own", r, to)
+			errs.Add(diag.Pos{}, hint, "%s would serve %s now, and %s has what it served, the methods of %s", is.Type, is.Proto, to, was.Proto)
 		}
 	}
 	return errs.Err()

@@ -139,7 +139,8 @@ var errSameLines = errors.New("your changes and svcgen's touch the same lines")
 // first asked.
 func (p *planner) uses() func(module string) bool {
 	read := sync.OnceValues(func() (map[string][]byte, error) {
-		return p.tree.goFiles(func(dir string) bool { return !Generated(dir) }, func(name string) bool { return !p.ours(name, p.disk[name]) })
+		theirs := func(name string) bool { return !p.ours(name, p.disk[name]) }
+		return p.tree.goFiles(func(dir string) bool { return !Generated(dir) }, theirs)
 	})
 	return func(module string) bool {
 		files, err := read()

@@ -360,7 +360,8 @@ func (p *planner) gone(name string, entry Entry) error {
 	case p.ours(name, disk):
 		p.changes.remove(name, entry.Owner, disk, "")
 	case entry.Owner == fileset.Merged:
-		p.changes.Kept = append(p.changes.Kept, Kept{Path: name, Why: "changed by you; svcgen has no more use for it", News: entry.Variant != resting})
+		kept := Kept{Path: name, Why: "changed by you; svcgen has no more use for it", News: entry.Variant != resting}
+		p.changes.Kept = append(p.changes.Kept, kept)
 		entry.Variant = resting
 		p.next.Files[name] = entry
 		for _, hash := range entry.Hashes {
