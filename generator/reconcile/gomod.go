@@ -114,11 +114,8 @@ var indirect = modfile.Comment{Token: "// indirect", Suffix: true}
 // unrequire takes back what is in before, as it was, and not in want. Where the user requires modules of their own, one of those may
 // need it: it is required indirectly then.
 func unrequire(mine *modfile.File, before, want []*modfile.Require, used func(module string) bool) {
-	has := func(list []*modfile.Require, module string) bool {
-		return slices.ContainsFunc(list, func(r *modfile.Require) bool { return r.Mod.Path == module })
-	}
 	others := slices.ContainsFunc(mine.Require, func(r *modfile.Require) bool {
-		return !has(before, r.Mod.Path) && !has(want, r.Mod.Path)
+		return !requires(before, r.Mod.Path) && !requires(want, r.Mod.Path)
 	})
 	for _, r := range before {
 		i := slices.IndexFunc(mine.Require, func(own *modfile.Require) bool {
@@ -126,13 +123,29 @@ func unrequire(mine *modfile.File, before, want []*modfile.Require, used func(mo
 		})
 		tool := slices.ContainsFunc(mine.Tool, func(t *modfile.Tool) bool { return strings.HasPrefix(t.Path, r.Mod.Path) })
 		switch {
-		case i < 0 || r.Indirect || tool || has(want, r.Mod.Path) || used(r.Mod.Path):
+		case i < 0 || r.Indirect || tool || requires(want, r.Mod.Path) || used(r.Mod.Path):
 		case others:
 			mine.Require[i].Syntax.Suffix = []modfile.Comment{indirect}
 		default:
 			mine.Require[i].Syntax.Token = nil
 		}
 	}
+}
+
+// needed reports whether a module that was required, and is not now, is used.
+func needed(was, now []byte, used func(module string) bool) bool {
+	before, err := modfile.Parse("go.mod", was, nil)
+	if err != nil {
+		return false
+	}
+	after, err := modfile.Parse("go.mod", now, nil)
+	return err == nil && slices.ContainsFunc(before.Require, func(r *modfile.Require) bool {
+		return !r.Indirect && !requires(after.Require, r.Mod.Path) && used(r.Mod.Path)
+	})
+}
+
+func requires(list []*modfile.Require, module string) bool {
+	return slices.ContainsFunc(list, func(r *modfile.Require) bool { return r.Mod.Path == module })
 }
 
 // sweep removes lines without tokens, and blocks that have lost all of theirs. modfile's own Cleanup also makes a line of a

@@ -52,11 +52,24 @@ func (p *planner) merged(f fileset.File) {
 		p.conflict(f, disk, pending, "it is not merged yet")
 	case disk.hash == hash, rendered:
 		p.changes.Unchanged++
-	case p.ours(f.Path, disk) && (f.Path != "go.sum" || p.ours("go.mod", p.disk["go.mod"])):
+	case p.ours(f.Path, disk) && !p.requiresMore(f, disk):
 		p.changes.change(Update, f, disk, "")
-	default: // so is a go.sum that nobody has edited, for a go.mod that somebody has
+	default:
 		p.threeWay(f, disk, pending)
 	}
+}
+
+// requiresMore reports whether f is a go.mod of which code of the user's needs more than svcgen requires now, or the go.sum of
+// one that is not as svcgen makes it.
+func (p *planner) requiresMore(f fileset.File, disk found) bool {
+	switch f.Path {
+	case "go.mod":
+		p.more = needed(disk.content, f.Content, p.uses())
+		return p.more
+	case "go.sum": // planned after it
+		return p.more || !p.ours("go.mod", p.disk["go.mod"])
+	}
+	return false
 }
 
 func (p *planner) threeWay(f fileset.File, disk, pending found) {

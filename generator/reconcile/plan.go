@@ -37,6 +37,7 @@ type planner struct {
 	decls   declarations
 	changes Changes
 
+	more     bool              // go.mod keeps a requirement that is the user's now
 	taken    map[string]bool   // names that the user's package declares, its tests too
 	generics map[string]string // of a type that is a generic one with type arguments: the receiver of its methods
 	evolution
