@@ -21,13 +21,13 @@ import (
 type promised struct {
 	old    *contract.Contract // nil where an svcgen that kept none made the tree
 	now    contract.Contract
-	lost   bool // old was kept, and is gone
-	same   bool // nothing is another than it was, and there is nothing to compare
+	lost   string // what was kept of it, and is gone or without content: the name of that file
+	same   bool   // nothing is another than it was, and there is nothing to compare
 	before *descriptorpb.FileDescriptorSet
 	after  *descriptorpb.FileDescriptorSet
 }
 
-// readContract reads what the last run promised; nil where it kept nothing.
+// readContract reads what the last run promised; nil where nothing is kept of it.
 func readContract(tree *reconcile.Tree) (*contract.Contract, error) {
 	text, err := fs.ReadFile(tree.FS(), contract.File)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -39,6 +39,9 @@ func readContract(tree *reconcile.Tree) (*contract.Contract, error) {
 	c, err := contract.Parse(text)
 	if err != nil {
 		return nil, unreadable(contract.File)
+	}
+	if c.Package == "" {
+		return nil, nil //nolint:nilnil // a file without content says as little as none; promise tells
 	}
 	return &c, nil
 }
@@ -58,8 +61,13 @@ func promise(tree *reconcile.Tree, old *contract.Contract, out *generator.Output
 		return p, err
 	}
 	if old == nil {
-		p.lost = err == nil
+		if _, blank := fs.Stat(tree.FS(), contract.File); blank == nil || err == nil {
+			p.lost = contract.File
+		}
 		return p, nil
+	}
+	if len(set) == 0 {
+		p.lost = contract.Descriptors
 	}
 	descriptors, _ := out.Files.Get(contract.Descriptors)
 	if p.same = reflect.DeepEqual(*old, p.now) && bytes.Equal(set, descriptors.Content); p.same {
@@ -75,25 +83,34 @@ func promise(tree *reconcile.Tree, old *contract.Contract, out *generator.Output
 	return p, nil
 }
 
-// evolution is what the change of contract asks of the user's code.
-func (p promised) evolution(renames []string) (evolve.Plan, error) {
+// parseRenames reads what --rename says.
+func parseRenames(texts []string) ([]evolve.Rename, error) {
 	var list []evolve.Rename
-	for _, text := range renames {
+	for _, text := range texts {
 		r, err := evolve.ParseRename(text)
 		if err != nil {
-			return evolve.Plan{}, usage(err.Error(), "write --rename OrderService.Place=Submit, --rename OrderService.Place=CartService.Place or, for a whole service, --rename OrderService=ShopService")
+			return nil, usage(err.Error(), "write --rename OrderService.Place=Submit, --rename OrderService.Place=CartService.Place or, for a whole service, --rename OrderService=ShopService")
 		}
 		list = append(list, r)
 	}
-	return evolve.Compare(p.old, p.now, list)
+	return list, nil
+}
+
+// evolution is what the change of contract asks of the user's code.
+func (p promised) evolution(renames []evolve.Rename) (evolve.Plan, error) {
+	return evolve.Compare(p.old, p.now, renames)
 }
 
 // breaks compares the contracts of the service at dir. The first list is for a person to know; a run is refused for the second.
 func (p promised) breaks(dir string, out *generator.Output, allowed bool) (changes []drift.Change, known, refused diag.List, err error) {
-	if p.lost {
-		known.Warn(diag.Pos{File: contract.File}, "if it was deleted by mistake, take this run back, restore it from version control and run svcgen regen again",
-			"it is gone: what breaks was not looked at, and no signature follows")
+	const restore = "if that is a mistake, take this run back, restore it from version control and run svcgen regen again"
+	switch p.lost {
+	case contract.File:
+		known.Warn(diag.Pos{File: p.lost}, restore, "it is gone, or empty: what breaks was not looked at, and no signature follows")
 		return nil, known.In(dir), nil, nil
+	case contract.Descriptors:
+		known.Warn(diag.Pos{File: p.lost}, restore, "it is gone, or empty: what breaks within messages was not looked at")
+		known = known.In(dir)
 	}
 	if p.old == nil || p.same {
 		return nil, nil, nil, nil

@@ -106,7 +106,12 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 	if err != nil {
 		return within(dir, err)
 	}
+	renames, err := parseRenames(f.renames)
+	if err != nil {
+		return err
+	}
 	in := generator.Input{Manifest: filepath.Join(dir, manifest.FileName), Version: a.version, Limits: f.maxProto.limits(), Names: before.Names()}
+	in.Names.Left = evolve.Left(renames)
 	if !f.check { // a check takes nothing from earlier runs
 		in.Made, in.Compiled = tree.Made(program), tree.Compiled(program)
 	}
@@ -117,7 +122,7 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 	if err := a.warn(out.Warnings); err != nil {
 		return err
 	}
-	breaking, evolution, err := a.compareContracts(tree, dir, f, before, out)
+	breaking, evolution, err := a.compareContracts(tree, dir, f, before, out, renames)
 	if err != nil {
 		return err
 	}
@@ -158,12 +163,14 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 
 // compareContracts says what is other than the last run promised, and what that asks of the user's code. It warns of what breaks
 // callers and fails for what breaks consumers.
-func (a *app) compareContracts(tree *reconcile.Tree, dir string, f regenFlags, before *contract.Contract, out *generator.Output) ([]drift.Change, evolve.Plan, error) {
+func (a *app) compareContracts(
+	tree *reconcile.Tree, dir string, f regenFlags, before *contract.Contract, out *generator.Output, renames []evolve.Rename,
+) ([]drift.Change, evolve.Plan, error) {
 	said, err := promise(tree, before, out)
 	if err != nil {
 		return nil, evolve.Plan{}, within(dir, err)
 	}
-	evolution, err := said.evolution(f.renames)
+	evolution, err := said.evolution(renames)
 	if err != nil {
 		return nil, evolve.Plan{}, err
 	}

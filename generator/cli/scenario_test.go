@@ -139,7 +139,7 @@ func usersFiles(dir string, all bool) (map[string]usersFile, error) {
 		switch base := path.Base(name); {
 		case err != nil:
 			return err
-		case d.IsDir() && (base == "gen" || base == ".svcgen" || base == ".git"):
+		case d.IsDir() && (reconcile.Generated(name) || base == ".svcgen" || base == ".git"):
 			return fs.SkipDir
 		case !d.Type().IsRegular() || name == reconcile.LockName:
 			return nil

@@ -78,10 +78,11 @@ func (t Type) Same(u Type) bool { return t.Path == u.Path && t.Name == u.Name }
 
 // Event is a published message.
 type Event struct {
-	Message string `json:"message"`
-	Func    string `json:"func,omitempty"` // that publishes it; empty: called as the message is
-	Topic   string `json:"topic"`
-	Key     string `json:"key"` // as a Go expression on the message
+	Message string   `json:"message"`
+	Func    string   `json:"func,omitempty"` // that publishes it; empty: called as the message is
+	Topic   string   `json:"topic"`
+	Key     string   `json:"key"`          // as a Go expression on the message
+	On      []string `json:"on,omitempty"` // the methods that are to publish it, with their types
 }
 
 // Package is a Go package of messages that svcgen generates.
@@ -93,10 +94,14 @@ type Package struct {
 // Of is the contract of s.
 func Of(s *ir.Service) Contract {
 	c := Contract{Module: s.Module, Folder: "internal/" + s.Package, Package: s.Package, Program: "cmd/" + s.Name, Consumes: []Method{}}
+	on := map[string][]string{} // by event
 	for _, served := range s.RPC {
 		service := Service{Proto: served.Proto, Type: served.Type, Stubs: served.Import.Path}
 		for _, m := range served.Methods {
 			service.Methods = append(service.Methods, Method{Name: m.GoName, Kind: m.Kind, In: typeOf(m.Input), Out: typeOf(m.Output)})
+			for _, e := range m.Emits {
+				on[e.Event.Proto] = append(on[e.Event.Proto], served.Type+"."+m.GoName)
+			}
 		}
 		c.Services = append(c.Services, service)
 	}
@@ -109,7 +114,7 @@ func Of(s *ir.Service) Contract {
 		if called == e.Message.Name {
 			called = ""
 		}
-		c.Events = append(c.Events, Event{Message: e.Proto, Func: called, Topic: e.Topic, Key: key})
+		c.Events = append(c.Events, Event{Message: e.Proto, Func: called, Topic: e.Topic, Key: key, On: on[e.Proto]})
 	}
 	for _, e := range s.Consumes {
 		c.Consumes = append(c.Consumes, Method{Name: e.Func, Kind: Handler, In: typeOf(e.Message), Message: e.Proto})

@@ -37,6 +37,7 @@ type Plan struct {
 	changed  map[Decl]signature // methods with other types or another streaming kind than before
 	added    map[Decl]signature // methods that the last contract did not have
 	gone     []gone
+	emits    []emit
 	renames  []Rename
 	declared map[Decl]bool // all methods of the new contract
 
@@ -53,7 +54,7 @@ type move struct{ from, to string }
 
 type signature struct {
 	want    goedit.Signature
-	name    string  // that the method had
+	from    Decl    // what the method was called
 	kind    ir.Kind // now
 	was     ir.Kind
 	unsure  bool          // the last contract does not know what it was
@@ -73,6 +74,13 @@ func (s signature) anew() goedit.Signature {
 type gone struct {
 	decl Decl
 	hint string
+}
+
+// emit is an event that a method is to publish, and was not asked to by the last contract.
+type emit struct {
+	decl  Decl
+	event contract.Event
+	test  string // the file that waits for it
 }
 
 // Compare says what it takes to come from old to now. Without an old contract nothing is known to have changed.
@@ -98,6 +106,9 @@ func Compare(old *contract.Contract, now contract.Contract, renames []Rename) (P
 	}
 	old = rebased(handling(renamed(old, renames), now), now.Module)
 	if old != nil {
+		if err := mixedUp(*old, now); err != nil {
+			return Plan{}, err
+		}
 		p.moved = moves(*old, now)
 	}
 	before := methodsOf(old)
@@ -117,7 +128,7 @@ func Compare(old *contract.Contract, now contract.Contract, renames []Rename) (P
 				// It is as it was, or another handler has its event now: a body of this name is for that one.
 				continue
 			}
-			is := signature{want: p.signatureOf(s.Type, m), name: source.Method, kind: m.Kind, was: m.Kind}
+			is := signature{want: p.signatureOf(s.Type, m), from: source, kind: m.Kind, was: m.Kind}
 			switch {
 			case known && !was.Same(m):
 				is.was, is.stream, is.aliases = was.Kind, p.streamOf(was), p.aliases(source.Type, source.Method)
@@ -126,14 +137,35 @@ func Compare(old *contract.Contract, now contract.Contract, renames []Rename) (P
 				is.unsure = !known && m.Kind != contract.Handler // that one is never streamed
 				p.changed[decl] = is
 			case old != nil:
+				is.unsure = true
 				p.added[decl] = is
 			}
 		}
 	}
 	if old != nil {
 		p.lose(*old, now)
+		p.emits = emits(*old, now)
 	}
 	return p, nil
+}
+
+// emits are the events that methods are to publish now, and were not before.
+func emits(old, now contract.Contract) []emit {
+	var list []emit
+	for _, e := range now.Events {
+		var before []string
+		for _, was := range old.Events {
+			if was.Message == e.Message {
+				before = was.On
+			}
+		}
+		for _, on := range e.On {
+			if typ, method, _ := strings.Cut(on, "."); !slices.Contains(before, on) {
+				list = append(list, emit{Decl{typ, method}, e, now.Program + "/publishes_test.go"})
+			}
+		}
+	}
+	return list
 }
 
 // methodsOf are the methods of a contract by their names.
@@ -398,7 +430,8 @@ func goType(t contract.Type) goedit.Type {
 
 // Empty reports whether there is nothing to edit and nothing to say.
 func (p Plan) Empty() bool {
-	return !p.rebases() && len(p.folders) == 0 && len(p.moved) == 0 && len(p.changed) == 0 && len(p.added) == 0 && len(p.gone) == 0 && len(p.renames) == 0
+	return !p.rebases() && len(p.folders) == 0 && len(p.moved) == 0 && len(p.changed) == 0 && len(p.added) == 0 && len(p.gone) == 0 &&
+		len(p.emits) == 0 && len(p.renames) == 0
 }
 
 // rebases reports whether the module has another path.

@@ -12,6 +12,7 @@ import (
 	"github.com/svcgen/svcgen/generator/contract"
 	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/goedit"
+	"github.com/svcgen/svcgen/generator/ir"
 	"github.com/svcgen/svcgen/generator/naming"
 )
 
@@ -46,7 +47,7 @@ type note struct {
 // Edit makes the edits in files, which are keyed by path. An error is a diag.List: nothing is to be written then.
 func (p Plan) Edit(files map[string][]byte) (Result, error) {
 	e := &editor{plan: p, files: maps.Clone(files), was: files, moved: map[string]string{}, parked: map[Decl]string{}}
-	for _, step := range []func() error{e.imports, e.renameServices, e.rename, e.park, e.retype, e.meet, e.report} {
+	for _, step := range []func() error{e.imports, e.renameServices, e.rename, e.park, e.retype, e.meet, e.publish, e.report} {
 		if err := step(); err != nil {
 			return Result{}, err
 		}
@@ -313,12 +314,66 @@ func (e *editor) meet() error {
 		if err := e.dropUnused(pkg); err != nil {
 			return err
 		}
+		e.offer(pkg, decl)
 	}
 	return nil
 }
 
+// offer points to a method that got out of the way of decl before that was gone, where none has its name.
+func (e *editor) offer(pkg *goedit.Package, decl Decl) {
+	s := e.plan.added[decl]
+	if len(pkg.Methods(decl.Type, decl.Method)) > 0 || s.kind == contract.Handler {
+		return
+	}
+	for _, d := range parkedNames(pkg, decl, s.kind == ir.Unary) {
+		for _, m := range pkg.Methods(d.Type, d.Method) {
+			if !e.plan.declared[d] && m.Alike(s.anew()) {
+				e.notes = append(e.notes, note{file: m.File.Path, decl: d,
+					message: fmt.Sprintf("%s is in the proto now, and can be served by %s", decl, d.Method),
+					hint:    fmt.Sprintf("if it is what it was, svcgen regen --rename %s gives it its name back", Rename{d, decl})})
+			}
+		}
+	}
+}
+
 func sorted(decls map[Decl]signature) []Decl {
 	return slices.SortedFunc(maps.Keys(decls), func(a, b Decl) int { return strings.Compare(a.String(), b.String()) })
+}
+
+// publish points to methods that are to publish an event and do not speak of it.
+func (e *editor) publish() error {
+	if len(e.plan.emits) == 0 {
+		return nil
+	}
+	pkg, err := e.pkg()
+	if err != nil {
+		return err
+	}
+	for _, is := range e.plan.emits {
+		for _, m := range pkg.Methods(is.decl.Type, is.decl.Method) {
+			if mentions(m.File, is.event) {
+				continue
+			}
+			e.notes = append(e.notes, note{file: m.File.Path, decl: is.decl,
+				message: fmt.Sprintf("%s is to publish %s now, and its body is yours", is.decl, is.event.Message),
+				hint:    fmt.Sprintf("publish it there, for %s waits for it, or take the method from its list in the manifest", is.test)})
+		}
+	}
+	return nil
+}
+
+// mentions reports whether a file has the name of the function that publishes the event. That of a nested message has those of
+// the outer ones in it.
+func mentions(f *goedit.File, event contract.Event) bool {
+	if event.Func != "" {
+		return f.Mentions(event.Func)
+	}
+	for rest, more := event.Message, true; more; _, rest, more = strings.Cut(rest, ".") {
+		if f.Mentions(naming.Camel(rest)) {
+			return true
+		}
+	}
+	return false
 }
 
 // report points to what is no longer in the proto.

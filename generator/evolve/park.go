@@ -2,6 +2,7 @@ package evolve
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,12 +17,18 @@ const Before = "What it was before its streaming changed is in"
 // park renames methods whose body cannot serve the new streaming kind. They go on compiling as ordinary methods. Where
 // one of those can serve it again, it has its name back.
 func (e *editor) park() error {
-	for _, decl := range sorted(e.plan.changed) {
-		s := e.plan.changed[decl]
+	all := maps.Clone(e.plan.changed)
+	maps.Copy(all, e.plan.added)
+	var pkg *goedit.Package
+	for _, decl := range sorted(all) {
+		s, added := all[decl], e.plan.Added(decl)
 		if s.kind == s.was && !s.unsure {
 			continue
 		}
-		pkg, err := e.pkg()
+		var err error
+		if pkg == nil {
+			pkg, err = e.pkg()
+		}
 		if err != nil {
 			return err
 		}
@@ -35,10 +42,13 @@ func (e *editor) park() error {
 			continue
 		}
 		to := e.free(pkg, decl, found[0].Unary())
-		again, back := e.parkedBefore(pkg, decl, s, found)
+		before, back := e.parkedBefore(pkg, decl, s, found)
+		if added && !back {
+			continue // told by meet
+		}
 		then := "a new one stands in a file of its own"
 		if back {
-			then = again + ", which it was before, has its name again"
+			then = before.Method + ", which it was before, has its name again"
 		} else {
 			e.parked[decl] = found[0].File.Path
 		}
@@ -51,50 +61,63 @@ func (e *editor) park() error {
 			return append(m.Spell(s.aliases, s.stream), m.Rename(to))
 		},
 			fmt.Sprintf("%s is %s now, which this body cannot serve; the method is %s now, and %s", decl, spoken(s.kind), to, then))
+		pkg = nil
 		if !back {
 			continue
 		}
-		if pkg, err = e.pkg(); err != nil {
+		now, err := e.pkg()
+		if err != nil {
 			return err
 		}
-		e.edit(pkg.Methods(decl.Type, again), decl, func(m goedit.Method) []goedit.Edit { return []goedit.Edit{m.Rename(decl.Method)} },
+		e.edit(now.Methods(before.Type, before.Method), decl, func(m goedit.Method) []goedit.Edit {
+			edits := []goedit.Edit{m.Rename(decl.Method)}
+			if before.Type != decl.Type {
+				edits = append(edits, m.MoveTo(decl.Type)...)
+			}
+			return edits
+		},
 			fmt.Sprintf("%s is %s again, and this is what it was before: it has its name back", decl, spoken(s.kind)))
 	}
 	return nil
 }
 
-// parkedBefore is the name under which a method that got out of the way earlier can serve now: as it is or, where none
+// parkedBefore is what a method that got out of the way earlier can serve now: as it is or, where none
 // does, with other types. That it did so is said by the stub that took its place: the one it was for, or the one it is itself.
 // One that serves an RPC of that name by now stays where it is.
-func (e *editor) parkedBefore(pkg *goedit.Package, decl Decl, s signature, now []goedit.Method) (name string, ok bool) {
+func (e *editor) parkedBefore(pkg *goedit.Package, decl Decl, s signature, now []goedit.Method) (before Decl, ok bool) {
 	pointsBack := func(m goedit.Method) bool { return strings.Contains(m.Doc(), Before) }
 	unfit := func(m goedit.Method) bool { return !m.Fits(s.anew()) }
 	unlike := func(m goedit.Method) bool { return !m.Alike(s.anew()) }
-	names := slices.Concat(parkedNames(pkg, s.name, s.kind == ir.Unary), parkedNames(pkg, decl.Method, s.kind == ir.Unary))
+	parked := slices.Concat(parkedNames(pkg, s.from, s.kind == ir.Unary), parkedNames(pkg, decl, s.kind == ir.Unary))
 	for _, cannot := range []func(goedit.Method) bool{unfit, unlike} {
-		for _, name := range names {
-			before := pkg.Methods(decl.Type, name)
-			if len(before) > 0 && !e.plan.declared[Decl{decl.Type, name}] && !slices.ContainsFunc(before, cannot) && slices.ContainsFunc(slices.Concat(now, before), pointsBack) {
-				return name, true
+		for _, d := range parked {
+			then := pkg.Methods(d.Type, d.Method)
+			can := len(then) > 0 && !e.plan.declared[d] && !slices.ContainsFunc(then, cannot)
+			if can && slices.ContainsFunc(slices.Concat(now, then), pointsBack) {
+				return d, true
 			}
 		}
 	}
-	return "", false
+	return Decl{}, false
 }
 
-// parkedNames are the names in the package that a method may have got to be out of the way.
-func parkedNames(pkg *goedit.Package, method string, unary bool) []string {
+// parkedNames are what the package declares that a method may have become to be out of the way.
+func parkedNames(pkg *goedit.Package, decl Decl, unary bool) []Decl {
 	var names []string
 	for _, f := range pkg.Files() {
 		for _, d := range f.Declares() {
-			n, is := strings.CutPrefix(d.Name, parkedName(method, unary, 1))
+			n, is := strings.CutPrefix(d.Name, parkedName(decl.Method, unary, 1))
 			if _, err := strconv.Atoi(n); is && (n == "" || err == nil) {
 				names = append(names, d.Name)
 			}
 		}
 	}
 	slices.Sort(names)
-	return slices.Compact(names)
+	var parked []Decl
+	for _, name := range slices.Compact(names) {
+		parked = append(parked, Decl{decl.Type, name})
+	}
+	return parked
 }
 
 // free is a name for the method of before that nothing has.

@@ -55,6 +55,21 @@ func taken(r Rename, what string, pos diag.Pos) error {
 	}}
 }
 
+// Left are the types and handlers that have other names by renames: what is new and called alike is not the user's code.
+func Left(renames []Rename) map[string]bool {
+	left := map[string]bool{}
+	for _, r := range renames {
+		switch name := r.From.Type; {
+		case slices.ContainsFunc(renames, func(other Rename) bool { return other.To == r.From }):
+		case r.ofService():
+			left[name] = true
+		case name == contract.Consumers:
+			left[r.From.Method] = true
+		}
+	}
+	return left
+}
+
 // Moves reports whether name may be the file or the test of a method that has another name now, and so goes with it.
 func (p Plan) Moves(name string) bool {
 	return slices.ContainsFunc(p.renames, func(r Rename) bool {
@@ -79,12 +94,12 @@ func (p *Plan) checkRenames() error {
 		case (r.From.Type == contract.Consumers) != (r.To.Type == contract.Consumers):
 			errs.Add(diag.Pos{}, "", "--rename %s: %s has the handlers of events, and they are no methods of a service", r, contract.Consumers)
 		case r.ofService() && len(p.methods(r.From.Type)) > 0:
-			errs.Add(diag.Pos{}, "", "--rename %s: %s is in the proto still", r, r.From.Type)
+			errs.Add(diag.Pos{}, another(r.From), "--rename %s: %s is in the proto still", r, r.From.Type)
 		case r.ofService() && len(p.methods(r.To.Type)) == 0:
 			errs.Add(diag.Pos{}, "rename it in the proto first", "--rename %s: %s is not in the proto, or has no methods", r, r.To.Type)
 		case r.ofService():
 		case p.declared[r.From] && !p.Awaited(r.From):
-			errs.Add(diag.Pos{}, "", "--rename %s: %s is in the %s still", r, r.From, r.From.source())
+			errs.Add(diag.Pos{}, another(r.From), "--rename %s: %s is in the %s still", r, r.From, r.From.source())
 		case !p.declared[r.To]:
 			errs.Add(diag.Pos{}, "rename it in the "+r.To.source()+" first", "--rename %s: %s is not in the %s", r, r.To, r.To.source())
 		case from[r.From] || to[r.To]:
@@ -93,4 +108,9 @@ func (p *Plan) checkRenames() error {
 		from[r.From], to[r.To] = true, true
 	}
 	return errs.Err()
+}
+
+// another says what to do where d is not what it was, but something new under its name.
+func another(d Decl) string {
+	return fmt.Sprintf("if that is a new one of its name, leave it out of the %s in this run, and add it in the next", d.source())
 }

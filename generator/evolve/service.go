@@ -57,23 +57,44 @@ func followed(renames []Rename) []Rename {
 
 // successor is the only new service that has most of the methods of one that is gone, as they were.
 func successor(gone contract.Service, old, now contract.Contract) (string, bool) {
-	methods := methodsOf(&now)
 	var found []string
 	for _, s := range now.Services {
-		if slices.ContainsFunc(old.Services, func(o contract.Service) bool { return o.Type == s.Type }) || len(gone.Methods) == 0 {
-			continue
-		}
-		same := 0
-		for _, m := range gone.Methods {
-			if is, ok := methods[Decl{s.Type, m.Name}]; ok && is.Same(m) {
-				same++
-			}
-		}
-		if 2*same > len(gone.Methods) {
+		if !slices.ContainsFunc(old.Services, func(o contract.Service) bool { return o.Type == s.Type }) && continues(s, gone) {
 			found = append(found, s.Type)
 		}
 	}
 	return strings.Join(found, ""), len(found) == 1
+}
+
+// continues reports whether a service has most of the methods of one that is gone, as they were.
+func continues(s, gone contract.Service) bool {
+	same := 0
+	for _, m := range gone.Methods {
+		if slices.ContainsFunc(s.Methods, func(is contract.Method) bool { return is.Name == m.Name && is.Same(m) }) {
+			same++
+		}
+	}
+	return 2*same > len(gone.Methods)
+}
+
+// mixedUp refuses a service that gets the name of one which seems to have another now: your code would serve the wrong one.
+func mixedUp(old, now contract.Contract) error {
+	var errs diag.List
+	for _, was := range old.Services {
+		if slices.ContainsFunc(now.Services, func(s contract.Service) bool { return s.Proto == was.Proto }) {
+			continue
+		}
+		for _, is := range now.Services {
+			to, ok := successor(was, old, now)
+			if is.Type != was.Type || !ok || continues(is, was) {
+				continue
+			}
+			r := Rename{Decl{Type: was.Type}, Decl{Type: to}}
+			hint := fmt.Sprintf("svcgen regen --rename %s takes your code there; if it is to stay, add %s in a run of its own", r, to)
+			errs.Add(diag.Pos{}, hint, "%s would serve %s now, and %s has what it served, the methods of %s", is.Type, is.Proto, to, was.Proto)
+		}
+	}
+	return errs.Err()
 }
 
 // renameServices gives services their new names: the type, what makes it, its tests, and in every file what is

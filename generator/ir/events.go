@@ -26,7 +26,7 @@ func (r *resolver) publishes(services []RPCService) []Event {
 		events, messages, from = append(events, r.event(msg, p.Topic, pos)), append(messages, msg), append(from, i)
 	}
 	funcs := naming.NewScope("Events", "New")
-	keepFirst(pointers(events), r.publisher, func(ev *Event, kept []string) {
+	keepFirst(funcs, nil, pointers(events), r.publisher, func(ev *Event, kept []string) {
 		ev.Func = funcs.Claim(append(kept, ev.Message.Name, naming.Camel(ev.Message.Import.Alias)+ev.Message.Name)...)
 	})
 	for n, i := range from {
@@ -69,7 +69,7 @@ func (r *resolver) consumes(files *userFiles) []Event {
 	handler := func(ev *Event) string {
 		return cmp.Or(r.names.Handlers[ev.Proto], r.names.Handlers[ev.Message.Key(r.manifest.Module)])
 	}
-	keepFirst(pointers(events), handler, func(ev *Event, kept []string) {
+	keepFirst(funcs, r.names.Left, pointers(events), handler, func(ev *Event, kept []string) {
 		ev.Func = funcs.Claim(append(kept, "On"+ev.Message.Name, "On"+naming.Camel(ev.Message.Import.Alias)+ev.Message.Name)...)
 	})
 	for i := range events {

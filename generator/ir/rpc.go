@@ -58,7 +58,8 @@ func sharedMethods(services []protoreflect.ServiceDescriptor) map[string]int {
 func (r *resolver) typesOf(services []protoreflect.ServiceDescriptor) map[protoreflect.FullName]string {
 	scope := naming.NewScope("Deps", "Consumers", "NewConsumers", "TestMain")
 	types := make(map[protoreflect.FullName]string, len(services))
-	keepFirst(services, func(s protoreflect.ServiceDescriptor) string { return r.names.Types[string(s.FullName())] }, func(s protoreflect.ServiceDescriptor, kept []string) {
+	has := func(s protoreflect.ServiceDescriptor) string { return r.names.Types[string(s.FullName())] }
+	keepFirst(scope, r.names.Left, services, has, func(s protoreflect.ServiceDescriptor, kept []string) {
 		goName := naming.Camel(string(s.Name()))
 		alias := naming.Camel(r.importOf(r.packages[s.ParentFile().Path()]).Alias)
 		types[s.FullName()] = claimType(scope, s.Methods(), append(kept, goName, alias+goName, goName+"Service")...)

@@ -3,7 +3,8 @@
 // format and touches no disk.
 //
 // The comparison is Myers' O(ND) algorithm in linear space (E. Myers, An O(ND) Difference Algorithm and Its
-// Variations, 1986, section 4b). It has no cut-off: a capped comparison reports conflicts where there are none.
+// Variations, 1986, section 4b). It has a cut-off, far beyond what people edit: a capped comparison may report conflicts
+// where there are none, but one without takes seconds for texts that have little in common.
 package merge
 
 import "bytes"
@@ -25,7 +26,11 @@ func lines(text []byte) []string {
 // hunk says that a[A0:A1] became b[B0:B1]. One of the two may be empty.
 type hunk struct{ A0, A1, B0, B1 int }
 
-// diff returns the smallest list of hunks that turn a into b, in order; no two of them touch.
+// cutOff is how many steps are taken from either end to where the two meet: up to twice as many changed lines the result is
+// the smallest.
+const cutOff = 1024
+
+// diff returns a list of hunks that turn a into b, in order; no two of them touch. Up to the cut-off it is the smallest.
 func diff(a, b []string) []hunk {
 	// Comparing small integers is several times faster than comparing strings again and again.
 	ids := make(map[string]int, len(a)+len(b))
@@ -41,11 +46,63 @@ func diff(a, b []string) []hunk {
 		}
 		return out
 	}
-	d := differ{a: number(a), b: number(b)}
+	x, y := number(a), number(b)
+	if len(a)+len(b) <= 2*cutOff {
+		return slide(compare(x, y), x, y)
+	}
+	return slide(compareCommon(x, y), x, y)
+}
+
+// compareCommon is compare for long texts: lines that only one of them has are in no match, and most of the work otherwise.
+func compareCommon(a, b []int) []hunk {
+	fromA, fromB := shared(a, b), shared(b, a)
+	pick := func(lines, at []int) []int {
+		out := make([]int, len(at))
+		for i, n := range at {
+			out[i] = lines[n]
+		}
+		return out
+	}
+	var d differ
+	a0, b0 := 0, 0
+	match := func(a1, b1 int) {
+		if a1 > a0 || b1 > b0 {
+			d.add(hunk{a0, a1, b0, b1})
+		}
+		a0, b0 = a1+1, b1+1
+	}
+	i, j := 0, 0
+	for _, h := range append(compare(pick(a, fromA), pick(b, fromB)), hunk{A0: len(fromA), B0: len(fromB)}) {
+		for ; i < h.A0; i, j = i+1, j+1 {
+			match(fromA[i], fromB[j])
+		}
+		i, j = h.A1, h.B1
+	}
+	match(len(a), len(b))
+	return d.hunks
+}
+
+// shared are the positions of the lines that other has too.
+func shared(lines, other []int) []int {
+	has := make(map[int]bool, len(other))
+	for _, line := range other {
+		has[line] = true
+	}
+	var at []int
+	for n, line := range lines {
+		if has[line] {
+			at = append(at, n)
+		}
+	}
+	return at
+}
+
+// compare returns the hunks between a and b, in which any of several that are as good may be chosen.
+func compare(a, b []int) []hunk {
 	size := len(a) + len(b) + 2
-	d.forward, d.backward = make([]int, 2*size+1), make([]int, 2*size+1)
+	d := differ{a: a, b: b, forward: make([]int, 2*size+1), backward: make([]int, 2*size+1)}
 	d.compare(0, len(a), 0, len(b))
-	return slide(d.hunks, d.a, d.b)
+	return d.hunks
 }
 
 // slide moves every pure insertion and deletion as far down as it can go. A line doubled is then a line added
@@ -116,7 +173,8 @@ func (d *differ) add(h hunk) {
 }
 
 // middle returns a point that lies on a shortest path through a[a0:a1] × b[b0:b1], near its middle: where the
-// furthest paths from both corners meet. Neither range is empty, and they differ at both ends.
+// furthest paths from both corners meet. Where they have not met at the cut-off it is the end of the one that got furthest.
+// Neither range is empty, and they differ at both ends.
 func (d *differ) middle(a0, a1, b0, b1 int) (x, y int) {
 	n, m := a1-a0, b1-b0
 	delta := n - m
@@ -125,6 +183,14 @@ func (d *differ) middle(a0, a1, b0, b1 int) (x, y int) {
 	fw, bw := d.forward, d.backward
 	fw[zero+1], bw[zero+1] = 0, 0
 	for step := 0; ; step++ {
+		if step > cutOff {
+			fx, fy := furthest(fw, zero, cutOff, n, m)
+			bx, by := furthest(bw, zero, cutOff, n, m)
+			if fx+fy >= bx+by {
+				return a0 + fx, b0 + fy
+			}
+			return a1 - bx, b1 - by
+		}
 		for k := -step; k <= step; k += 2 {
 			var px int
 			if k == -step || (k != step && fw[zero+k-1] < fw[zero+k+1]) {
@@ -158,4 +224,15 @@ func (d *differ) middle(a0, a1, b0, b1 int) (x, y int) {
 			}
 		}
 	}
+}
+
+// furthest is the end of the path that got furthest within n × m in so many steps.
+func furthest(reached []int, zero, steps, n, m int) (x, y int) {
+	for k := -steps; k <= steps; k += 2 {
+		px := reached[zero+k]
+		if py := px - k; px <= n && py <= m && px+py > x+y {
+			x, y = px, py
+		}
+	}
+	return x, y
 }

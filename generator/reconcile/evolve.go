@@ -219,10 +219,13 @@ func (p *planner) holds(content []byte, f fileset.File) bool {
 	}
 	own := p.declared(declOf(f))
 	if isTest(f.Path) {
-		own = goedit.Declared{Name: "Test" + f.Decl.Type + "_" + f.Decl.Method}
+		own = goedit.Declared{Name: testOf(f)}
 	}
 	return slices.Contains(file.Declares(), own)
 }
+
+// testOf is what the test of what f is there for is called.
+func testOf(f fileset.File) string { return "Test" + f.Decl.Type + "_" + f.Decl.Method }
 
 // declared is how a file of the user's package declares decl.
 func (p *planner) declared(decl evolve.Decl) goedit.Declared {

@@ -85,7 +85,8 @@ func FuzzMergeGoMod(f *testing.F) {
 	f.Add("module m\r\nrequire a.com/a v0.0.0-20200101000000-000000000000\r\n// end", "module m\ntool a.com/a\n")
 	f.Add("", "module m\ngo 1.26\n")
 	f.Fuzz(func(t *testing.T, ours, theirs string) {
-		got, err := mergeGoMod([]byte(ours), []byte(theirs))
+		used := func(string) bool { return false }
+		got, err := mergeGoMod(nil, []byte(ours), []byte(theirs), used)
 		if err != nil {
 			return
 		}
@@ -108,7 +109,7 @@ func FuzzMergeGoMod(f *testing.F) {
 				}
 			}
 		}
-		again, err := mergeGoMod(got, []byte(theirs))
+		again, err := mergeGoMod([]byte(theirs), got, []byte(theirs), used)
 		if err != nil || !bytes.Equal(again, got) {
 			t.Errorf("merged twice: %v\n%q then\n%q", err, got, again)
 		}

@@ -87,8 +87,13 @@ func NoPackages(base string) bool {
 	return base[0] == '.' || base[0] == '_' || slices.Contains([]string{"vendor", "testdata", "node_modules"}, base)
 }
 
-// Generated reports whether the packages of a folder are svcgen's: it is called gen, or is in one that is.
-func Generated(folder string) bool { return slices.Contains(strings.Split(folder, "/"), "gen") }
+// generated are the folders in which all is svcgen's. One of that name elsewhere is the user's.
+var generated = []string{"gen", "internal/gen"}
+
+// Generated reports whether the packages of a folder are svcgen's.
+func Generated(folder string) bool {
+	return slices.ContainsFunc(generated, func(own string) bool { return strings.HasPrefix(folder+"/", own+"/") })
+}
 
 // isGo reports whether the go command takes a file of that name for one of a package. Others, such as _draft.go, may hold
 // anything.

@@ -47,6 +47,10 @@ type Entry struct {
 	Variant string // fileset.File.Variant
 }
 
+// resting is the variant of a file that was merged, has edits, and is not planned for now. When it is planned again, that is merged
+// with what it was.
+const resting = "unplanned"
+
 // ParseLock reads svcgen.lock.
 func ParseLock(text []byte) (Lock, error) {
 	lock := Lock{Files: map[string]Entry{}}

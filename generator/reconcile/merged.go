@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"sync"
 
 	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/fileset"
@@ -51,11 +52,24 @@ func (p *planner) merged(f fileset.File) {
 		p.conflict(f, disk, pending, "it is not merged yet")
 	case disk.hash == hash, rendered:
 		p.changes.Unchanged++
-	case p.ours(f.Path, disk):
+	case p.ours(f.Path, disk) && !p.requiresMore(f, disk):
 		p.changes.change(Update, f, disk, "")
 	default:
 		p.threeWay(f, disk, pending)
 	}
+}
+
+// requiresMore reports whether f is a go.mod of which code of the user's needs more than svcgen requires now, or the go.sum of
+// one that is not as svcgen makes it.
+func (p *planner) requiresMore(f fileset.File, disk found) bool {
+	switch f.Path {
+	case "go.mod":
+		p.more = needed(disk.content, f.Content, p.uses())
+		return p.more
+	case "go.sum": // planned after it
+		return p.more || !p.ours("go.mod", p.disk["go.mod"])
+	}
+	return false
 }
 
 func (p *planner) threeWay(f fileset.File, disk, pending found) {
@@ -80,7 +94,7 @@ func (p *planner) threeWay(f fileset.File, disk, pending found) {
 	var text []byte
 	var err error
 	for _, base := range bases {
-		if text, err = mergeFile(f.Path, base, ours, f.Content); err == nil {
+		if text, err = mergeFile(f.Path, base, ours, f.Content, p.uses()); err == nil {
 			break
 		}
 	}
@@ -134,12 +148,30 @@ func withoutConflicts(text []byte, own ...[]byte) []byte {
 
 var errSameLines = errors.New("your changes and svcgen's touch the same lines")
 
+// uses returns what tells whether code that is not as svcgen left it names a package of a module. It is read when that is
+// first asked.
+func (p *planner) uses() func(module string) bool {
+	read := sync.OnceValues(func() (map[string][]byte, error) {
+		theirs := func(name string) bool { return !p.ours(name, p.disk[name]) }
+		return p.tree.goFiles(func(dir string) bool { return !Generated(dir) }, theirs)
+	})
+	return func(module string) bool {
+		files, err := read()
+		for _, src := range files {
+			if bytes.Contains(src, []byte(`"`+module)) {
+				return true
+			}
+		}
+		return err != nil
+	}
+}
+
 // mergeFile merges what changed from base to theirs into ours: by lines, and by meaning where lines say little. An error is
 // why that has to be done by hand.
-func mergeFile(name string, base, ours, theirs []byte) (merged []byte, err error) {
+func mergeFile(name string, base, ours, theirs []byte, used func(module string) bool) (merged []byte, err error) {
 	switch name {
 	case "go.mod":
-		merged, err := mergeGoMod(ours, theirs)
+		merged, err := mergeGoMod(base, ours, theirs, used)
 		return withLineEnds(ours, merged), err
 	case "go.sum":
 		return withLineEnds(ours, mergeGoSum(ours, theirs)), nil

@@ -37,7 +37,8 @@ type planner struct {
 	decls   declarations
 	changes Changes
 
-	taken    map[string]bool   // names that the user's package declares
+	more     bool              // go.mod keeps a requirement that is the user's now
+	taken    map[string]bool   // names that the user's package declares, its tests too
 	generics map[string]string // of a type that is a generic one with type arguments: the receiver of its methods
 	evolution
 }
@@ -360,7 +361,15 @@ func (p *planner) gone(name string, entry Entry) error {
 	case p.ours(name, disk):
 		p.changes.remove(name, entry.Owner, disk, "")
 	case entry.Owner == fileset.Merged:
-		p.changes.Kept = append(p.changes.Kept, Kept{Path: name, Why: "changed by you; svcgen has no more use for it", News: true})
+		kept := Kept{Path: name, Why: "changed by you; svcgen has no more use for it", News: entry.Variant != resting}
+		p.changes.Kept = append(p.changes.Kept, kept)
+		entry.Variant = resting
+		p.next.Files[name] = entry
+		for _, hash := range entry.Hashes {
+			if base := p.disk[baseName(hash)]; base.regular && base.hash == hash {
+				p.bases[hash] = base.content
+			}
+		}
 	case p.opt.Overwrite:
 		saved, err := p.rescue(name, disk)
 		if err != nil {

@@ -15,7 +15,7 @@ func (t *Tree) Strays(set *fileset.Set) ([]string, error) {
 		return nil, err
 	}
 	var strays []string
-	for _, folder := range []string{"gen", "internal/gen"} {
+	for _, folder := range generated {
 		err := fs.WalkDir(t.FS(), folder, func(name string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				return err

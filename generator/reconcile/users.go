@@ -62,6 +62,11 @@ func (p *planner) users(f fileset.File) error {
 		p.changes.Kept = append(p.changes.Kept, Kept{Path: f.Path, Why: "the package declares it already", News: true})
 		return nil
 	}
+	if test := testOf(f); isTest(f.Path) && p.taken[test] {
+		p.next.Files[f.Path] = Entry{Owner: f.Owner, Variant: f.Variant}
+		p.changes.Kept = append(p.changes.Kept, Kept{Path: f.Path, Why: "you have a " + test + " already", News: true})
+		return nil
+	}
 	pos, of, borrowed, err := p.decls.borrowed(path.Dir(f.Path), f.Decl)
 	if err != nil {
 		return err
