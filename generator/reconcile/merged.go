@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"maps"
+	"math"
 	"path"
 	"slices"
 	"sync"
@@ -153,7 +154,7 @@ var errSameLines = errors.New("your changes and svcgen's touch the same lines")
 func (p *planner) uses() func(module string) bool {
 	read := sync.OnceValues(func() (map[string][]byte, error) {
 		theirs := func(name string) bool { return !p.ours(name, p.disk[name]) }
-		return p.tree.goFiles(func(dir string) bool { return !Generated(dir) }, theirs)
+		return p.tree.goFiles(func(dir string) bool { return !Generated(dir) }, theirs, math.MaxInt)
 	})
 	return func(module string) bool {
 		files, err := read()
