@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"path"
+	"sync"
 
 	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/reconcile"
@@ -66,10 +67,13 @@ func brokenLines(tree *reconcile.Tree, module string, changes *reconcile.Changes
 	if err != nil {
 		return nil, err
 	}
-	found := make(chan diag.List, 1)
-	go func() { found <- change.Broken() }()
+	find := sync.OnceValue(change.Broken)
+	go func() {
+		defer func() { _ = recover() }() // who asks gets the panic, too
+		_ = find()
+	}()
 	return func() diag.List {
-		list := <-found
+		list := find()
 		if len(list) > 0 {
 			list[len(list)-1].Hint = "svcgen edits no body: these lines are left to you"
 		}

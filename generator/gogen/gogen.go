@@ -100,7 +100,10 @@ func inTheMaking(keys map[string]string, skip map[string]bool, do func() ([]File
 		}}})
 	}
 	if len(files) > 0 {
-		go func() { _, _ = do() }() // who reads gets the error
+		go func() {
+			defer func() { _ = recover() }()
+			_, _ = do() // who reads gets the error, or the panic
+		}()
 	}
 	return files
 }

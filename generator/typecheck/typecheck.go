@@ -9,6 +9,7 @@ package typecheck
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"go/ast"
 	"go/build"
 	"go/parser"
@@ -18,9 +19,11 @@ import (
 	"maps"
 	"path"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -219,12 +222,18 @@ func (c *Change) readHead(f *file) error {
 	return nil
 }
 
-// each calls do for every file, for several at the same time.
+// each calls do for every file, for several at the same time. A panic of one is each's.
 func each(files []*file, do func(*file) error) error {
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
+	var bug atomic.Value
 	for some := range slices.Chunk(files, 20) {
 		group.Go(func() error {
+			defer func() {
+				if p := recover(); p != nil {
+					bug.CompareAndSwap(nil, fmt.Sprintf("%v\n%s", p, debug.Stack()))
+				}
+			}()
 			for _, f := range some {
 				if err := do(f); err != nil {
 					return err
@@ -233,7 +242,11 @@ func each(files []*file, do func(*file) error) error {
 			return nil
 		})
 	}
-	return group.Wait()
+	err := group.Wait()
+	if p := bug.Load(); p != nil {
+		panic(p)
+	}
+	return err
 }
 
 // world is one state of the module, as far as it is needed.

@@ -176,3 +176,13 @@ func TestBroken(t *testing.T) {
 		})
 	}
 }
+
+// A panic in one of the goroutines is one of whoever waits for them, who can tell it as a bug.
+func TestEachPanics(t *testing.T) {
+	defer func() {
+		if p := recover(); p == nil || !strings.Contains(fmt.Sprint(p), "as told") {
+			t.Errorf("got %v", p)
+		}
+	}()
+	_ = each([]*file{{}, {}}, func(*file) error { panic("as told") })
+}
