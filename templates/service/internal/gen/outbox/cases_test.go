@@ -265,9 +265,10 @@ func TestConfig(t *testing.T) {
 	for key, c := range map[string]Config{
 		"RELAY_BATCH": {Batch: -1}, "RELAY_HELD": {Held: 10}, "RELAY_LANES": {Lanes: -1}, "RELAY_POLL_MAX": {PollMin: time.Minute},
 		"RELAY_ON_DEAD": {OnDead: "drop"}, "RELAY_DRAIN": {Drain: -1}, "RELAY_HELD_BYTES": {HeldBytes: 5}, "RELAY_RETRY_MAX": {RetryMin: time.Hour},
+		"RELAY_MAX_ATTEMPTS": {MaxAttempts: 1 << 20},
 	} {
 		var keys []string
-		c.Check(func(key, _ string) { keys = append(keys, key) })
+		c.withDefaults().Check(func(key, _ string) { keys = append(keys, key) })
 		if len(keys) != 1 || keys[0] != key {
 			t.Errorf("%+v: problems with %v, want one with %s", c, keys, key)
 		}

@@ -3,6 +3,7 @@ package outbox
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -12,7 +13,8 @@ const (
 	Skip     = "skip"      // later messages of the key go on: progress before order
 )
 
-// Config tunes the relay. The defaults suit most services; a zero field takes its default.
+// Config tunes the relay. The defaults suit most services. NewRelay takes a zero field for its default; who sets a
+// variable to 0 is told by Check that it means nothing.
 type Config struct {
 	Batch       int           `env:"RELAY_BATCH" envDefault:"1000" help:"relay: rows a fetch asks for"`
 	Held        int           `env:"RELAY_HELD" envDefault:"8000" help:"relay: rows in memory, all lanes together"`
@@ -30,11 +32,13 @@ type Config struct {
 
 // Check reports every value that the relay cannot work with.
 func (c Config) Check(bad func(key, problem string)) {
-	c = c.withDefaults()
 	for key, n := range map[string]int{"RELAY_BATCH": c.Batch, "RELAY_LANES": c.Lanes, "RELAY_MAX_ATTEMPTS": c.MaxAttempts} {
 		if n < 1 {
 			bad(key, fmt.Sprintf("%d is below 1", n))
 		}
+	}
+	if c.MaxAttempts > math.MaxInt16 {
+		bad("RELAY_MAX_ATTEMPTS", fmt.Sprintf("%d is above %d, all that the table can count", c.MaxAttempts, math.MaxInt16))
 	}
 	if c.Held < c.Batch {
 		bad("RELAY_HELD", fmt.Sprintf("%d is below RELAY_BATCH, %d", c.Held, c.Batch))
@@ -43,8 +47,8 @@ func (c Config) Check(bad func(key, problem string)) {
 		bad("RELAY_HELD_BYTES", fmt.Sprintf("%d is below the largest message, %d", c.HeldBytes, MaxPayload))
 	}
 	for key, d := range map[string]time.Duration{"RELAY_LEASE_TTL": c.LeaseTTL, "RELAY_POLL_MIN": c.PollMin, "RELAY_RETRY_MIN": c.RetryMin, "RELAY_DRAIN": c.Drain} {
-		if d < 0 {
-			bad(key, "must not be negative")
+		if d <= 0 {
+			bad(key, "must be positive")
 		}
 	}
 	if c.PollMax < c.PollMin {
