@@ -23,9 +23,9 @@ type Config struct {
 	LeaseTTL    time.Duration `env:"RELAY_LEASE_TTL" envDefault:"15s" help:"relay: how long a shard stays with a relay that has gone silent"`
 	PollMin     time.Duration `env:"RELAY_POLL_MIN" envDefault:"50ms" help:"relay: between fetches after activity"`
 	PollMax     time.Duration `env:"RELAY_POLL_MAX" envDefault:"1s" help:"relay: between fetches when idle"`
-	RetryMin    time.Duration `env:"RELAY_RETRY_MIN" envDefault:"50ms" help:"relay: first pause after a failure"`
+	RetryMin    time.Duration `env:"RELAY_RETRY_MIN" envDefault:"50ms" help:"relay: first pause after a failure or refusal; it doubles"`
 	RetryMax    time.Duration `env:"RELAY_RETRY_MAX" envDefault:"5s" help:"relay: longest pause"`
-	MaxAttempts int           `env:"RELAY_MAX_ATTEMPTS" envDefault:"3" help:"relay: refusals before a message is a dead letter"`
+	MaxAttempts int           `env:"RELAY_MAX_ATTEMPTS" envDefault:"20" help:"relay: refusals before a message is a dead letter; with the pauses between them 20 take most of a minute"`
 	OnDead      string        `env:"RELAY_ON_DEAD" envDefault:"block_key" help:"relay: block_key: later events of its key wait for an operator; skip: they go on"`
 	Drain       time.Duration `env:"RELAY_DRAIN" envDefault:"5s" help:"relay: wait for answers at shutdown"`
 }
@@ -87,7 +87,7 @@ func (c Config) withDefaults() Config {
 	def(&c.Held, 8000)
 	def(&c.HeldBytes, 32<<20)
 	def(&c.Lanes, 2)
-	def(&c.MaxAttempts, 3)
+	def(&c.MaxAttempts, 20)
 	defTime(&c.LeaseTTL, 15*time.Second)
 	defTime(&c.PollMin, 50*time.Millisecond)
 	defTime(&c.PollMax, time.Second)
