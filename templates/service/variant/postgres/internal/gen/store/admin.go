@@ -150,13 +150,14 @@ func (q *Queue) letter(ctx context.Context, what string, row int64, again bool) 
 		if _, err := tx.Exec(ctx, unblock, row); err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, nextEpoch, shard)
-		return err
+		if _, err := tx.Exec(ctx, nextEpoch, shard); err != nil {
+			return err
+		}
+		return q.wake.tellLeases(ctx, tx)
 	})
 	if err != nil {
 		return fmt.Errorf("%s dead letter %d: %w", what, row, err)
 	}
 	q.committed()
-	q.Notify()
 	return nil
 }
