@@ -161,6 +161,22 @@ func (s Suite) testDead(t *testing.T) {
 			t.Errorf("dead letters %+v, want one that blocks nothing", letters)
 		}
 	})
+	t.Run("several letters", func(t *testing.T) {
+		q, r, first := setup(t, true)
+		b := r.all()[0]
+		for range limit {
+			_, err := q.Reject(t.Context(), b.Row, "no such destination", limit, true)
+			must(t, err)
+		}
+		stats(t, q, 1, 2, 2)
+		if err := q.Requeue(t.Context(), first.Row, b.Row, 1<<40); !errors.Is(err, outbox.ErrNoLetter) {
+			t.Errorf("with one that is not there: %v, want ErrNoLetter", err)
+		}
+		stats(t, q, 1, 2, 2)
+		must(t, q.Requeue(t.Context(), first.Row, b.Row))
+		expect(t, r, "a1", "a2", "b1")
+		stats(t, q, 3, 0, 0)
+	})
 	t.Run("unknown letter", func(t *testing.T) {
 		q, r, _ := setup(t, true)
 		for name, f := range map[string]func() error{
