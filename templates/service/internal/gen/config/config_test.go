@@ -53,6 +53,7 @@ func TestLoad(t *testing.T) {
 		{name: "no attempt", environ: []string{"NOTES_RELAY_MAX_ATTEMPTS=0"}, err: "NOTES_RELAY_MAX_ATTEMPTS (--relay-max-attempts): 0 is below 1"},
 		{name: "no time to stop", environ: []string{"NOTES_RELAY_DRAIN=0"}, err: "NOTES_RELAY_DRAIN (--relay-drain): must be positive"},
 		{name: "no pause", environ: []string{"NOTES_RELAY_RETRY_MIN=0s"}, err: "NOTES_RELAY_RETRY_MIN (--relay-retry-min): must be positive"},
+		{name: "no time for a handler", environ: []string{"NOTES_EVENT_TIMEOUT=0"}, err: "NOTES_EVENT_TIMEOUT (--event-timeout): must be positive"},
 		{name: "a limit of the broker", environ: []string{"NOTES_BROKER_BACKLOG=0"}, err: "NOTES_BROKER_BACKLOG (--broker-backlog): 0 is below 1"},
 		{name: "no file for the database", environ: []string{"NOTES_DATABASE_URL=:memory:"}, err: `NOTES_DATABASE_URL (--database-url): ":memory:" is not a file name`},
 		{name: "a check of a part", environ: []string{"NOTES_GRPC_ADDR=0.0.0.0:9090"}, err: "NOTES_GRPC_ADDR (--grpc-addr): 0.0.0.0:9090 can be reached from other hosts"},
