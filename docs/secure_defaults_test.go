@@ -80,6 +80,7 @@ var safeguards = []struct {
 		{"RabbitMQ queues", "quorum, no delivery limit beyond which a message is dropped, acknowledged after the handler", "payments/" + gen + "broker/topology.go", "x-delivery-limit", onRabbit + "subscribe_test.go", "TestUnfinishedComesAgain"},
 		{"TLS and passwords", "certificates verified; passwords from files, read at every connect", "payments/" + gen + "broker/config.go", "RABBITMQ_PASSWORD_FILE", onRabbit + "tls_test.go", "TestTLS"},
 		{"an event's handler", "30 s, then it is tried again", "orders/" + gen + "config/config.go", "EVENT_TIMEOUT", gen + "app/consume_test.go", "TestTakeHasADeadline"},
+		{"memory of Kafka consumers", "1,000 records of a partition, 16 MiB of a subscription", "orders/" + gen + "broker/consumer.go", "heldBytes = ", onKafka + "subscribe_test.go", "TestMemoryIsBounded"},
 		{"refused events", "20 attempts within about a minute, then set aside; their key waits", "orders/" + gen + "outbox/config.go", "RELAY_ON_DEAD", emitted, secure},
 		{"memory of the relay", "8,000 rows and 32 MiB", "orders/" + gen + "outbox/config.go", "RELAY_HELD_BYTES", gen + "outbox/cases_test.go", "TestConfig"},
 	}},
