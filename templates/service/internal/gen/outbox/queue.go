@@ -72,11 +72,12 @@ type Lease struct {
 type Stats struct {
 	Pending     int64         // rows waiting; an estimate above PendingExact
 	OldestAge   time.Duration // age of the oldest pending row
-	Dead        int64
-	BlockedKeys int64
+	Dead        int64         // no more than one above PendingExact
+	BlockedKeys int64         // no more than one above PendingExact
 }
 
-// PendingExact is up to where Stats.Pending is counted, not estimated.
+// PendingExact is up to where Stats are counted: every relay reads them every few seconds, and none must walk over a
+// large table for it.
 const PendingExact = 10_000
 
 // Admin is what the operator's commands (outbox ls, requeue, skip) need of the table.

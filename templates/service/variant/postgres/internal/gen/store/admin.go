@@ -54,8 +54,8 @@ SELECT (SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT $1) AS counted),
                 * pg_relation_size(oid) / current_setting('block_size')::int)::bigint
         FROM pg_class WHERE oid = 'outbox'::regclass),
        (SELECT extract(epoch FROM clock_timestamp() - created_at)::float8 FROM outbox ORDER BY id LIMIT 1),
-       (SELECT count(*) FROM outbox_dead),
-       (SELECT count(*) FROM outbox_blocked)`
+       (SELECT count(*) FROM (SELECT 1 FROM outbox_dead LIMIT $1) AS dead),
+       (SELECT count(*) FROM (SELECT 1 FROM outbox_blocked LIMIT $1) AS blocked)`
 
 // Stats implements outbox.Queue.
 func (q *Queue) Stats(ctx context.Context) (outbox.Stats, error) {
