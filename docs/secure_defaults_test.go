@@ -78,7 +78,7 @@ var safeguards = []struct {
 		{"Kafka topics", "not created by a mistyped name", "orders/" + gen + "broker/config.go", "KAFKA_CREATE_TOPICS", onKafka + "publish_test.go", "TestMissingTopic"},
 		{"RabbitMQ", "confirmed, persistent, mandatory", "payments/" + gen + "broker/config.go", "RABBITMQ_MANDATORY", onRabbit + "publish_test.go", "TestRefusals"},
 		{"RabbitMQ queues", "quorum, no delivery limit beyond which a message is dropped, acknowledged after the handler", "payments/" + gen + "broker/topology.go", "x-delivery-limit", onRabbit + "subscribe_test.go", "TestUnfinishedComesAgain"},
-		{"TLS and passwords", "certificates verified; passwords from files, read at every connect", "payments/" + gen + "broker/config.go", "RABBITMQ_PASSWORD_FILE", onRabbit + "tls_test.go", "TestTLS"},
+		{"TLS and passwords", "certificates verified; passwords from files, read at every connect; a warning when one goes to another host without TLS", "payments/" + gen + "broker/config.go", "RABBITMQ_PASSWORD_FILE", onRabbit + "tls_test.go", "TestTLS"},
 		{"an event's handler", "30 s, then it is tried again", "orders/" + gen + "config/config.go", "EVENT_TIMEOUT", gen + "app/consume_test.go", "TestTakeHasADeadline"},
 		{"memory of Kafka consumers", "1,000 records of a partition, 16 MiB of a subscription", "orders/" + gen + "broker/consumer.go", "heldBytes = ", onKafka + "subscribe_test.go", "TestMemoryIsBounded"},
 		{"refused events", "20 attempts within about a minute, then set aside; their key waits", "orders/" + gen + "outbox/config.go", "RELAY_ON_DEAD", emitted, secure},
