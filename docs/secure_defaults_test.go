@@ -118,7 +118,7 @@ const secureOutro = `
   the CA signed for may call everything. Tokens and policies are interceptors of your own (` + "`Runtime.ServerOptions`" + `) until svcgen emits them.
 - **Rate limits for each caller.** The limit on calls in flight is for all together.
 - **Retries and breakers towards other services.** The emitted stubs are plain gRPC clients.
-- **A dead letter queue for consumers.** An event whose handler keeps failing is tried again, with a pause of up to 10 s, for as long as it takes; later
+- **A dead letter queue for consumers.** An event whose handler keeps failing is tried again, after pauses of up to 10 s, for as long as it takes; later
   ones of its key wait. Nothing is dropped, and the broker's backlog shows it.
 - **Pod security labels.** They belong to the namespace; the pod satisfies the restricted level.
 - **A limited /tmp.** The service writes no temporary files, and its root file system is read only.
