@@ -20,7 +20,7 @@ func outboxCommand(id Identity, t terminal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "outbox",
 		Short: "Look after events that wait to be published or were refused by the broker",
-		Args:  noArgs,
+		Args:  onlyCommands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return usagef("expected ls, requeue, skip or drain; see %s --help", cmd.CommandPath())
 		},
@@ -52,7 +52,7 @@ func outboxLs(id Identity, t terminal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ls",
 		Short: "List events that wait, or dead letters",
-		Args:  exactly(0, "no argument"),
+		Args:  noArgument,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withQueue(cmd, id, t, func(ctx context.Context, q *store.Queue) error {
 				letters, err := q.List(ctx, dead, limit)
@@ -164,7 +164,7 @@ func outboxDrain(id Identity, t terminal) *cobra.Command {
 		Long: `Wait until the running service has published every event, for example before its broker or database is
 moved. It publishes nothing itself. Dead letters, and events that wait behind one, do not leave by themselves:
 while such events are left it fails when its time is over.`,
-		Args: exactly(0, "no argument"),
+		Args: noArgument,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withQueue(cmd, id, t, func(ctx context.Context, q *store.Queue) error {
 				return drain(ctx, q, timeout, cmd.ErrOrStderr())

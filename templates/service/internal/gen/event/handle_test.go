@@ -98,8 +98,8 @@ func TestLinger(t *testing.T) {
 
 // TestPauseIsSpread: replicas that lost the same database do not come back to it in step.
 func TestPauseIsSpread(t *testing.T) {
-	for attempt, want := range map[int]time.Duration{1: 100, 3: 400, 7: 6400, 8: 10_000, 1000: 10_000} {
-		want *= time.Millisecond
+	for attempt, millis := range map[int]int{1: 100, 3: 400, 7: 6400, 8: 10_000, 1000: 10_000} {
+		want := time.Duration(millis) * time.Millisecond
 		seen := map[time.Duration]bool{}
 		for range 100 {
 			d := Pause(attempt, 100*time.Millisecond, 10*time.Second)
