@@ -78,8 +78,10 @@ var safeguards = []struct {
 		{"Kafka topics", "not created by a mistyped name", "orders/" + gen + "broker/config.go", "KAFKA_CREATE_TOPICS", onKafka + "publish_test.go", "TestMissingTopic"},
 		{"RabbitMQ", "confirmed, persistent, mandatory", "payments/" + gen + "broker/config.go", "RABBITMQ_MANDATORY", onRabbit + "publish_test.go", "TestRefusals"},
 		{"RabbitMQ queues", "quorum, no delivery limit beyond which a message is dropped, acknowledged after the handler", "payments/" + gen + "broker/topology.go", "x-delivery-limit", onRabbit + "subscribe_test.go", "TestUnfinishedComesAgain"},
-		{"TLS and passwords", "certificates verified; passwords from files, read at every connect", "payments/" + gen + "broker/config.go", "RABBITMQ_PASSWORD_FILE", onRabbit + "tls_test.go", "TestTLS"},
-		{"refused events", "three attempts, then set aside; their key waits", "orders/" + gen + "outbox/config.go", "RELAY_ON_DEAD", emitted, secure},
+		{"TLS and passwords", "certificates verified; passwords from files, read at every connect; a warning when one goes to another host without TLS", "payments/" + gen + "broker/config.go", "RABBITMQ_PASSWORD_FILE", onRabbit + "tls_test.go", "TestTLS"},
+		{"an event's handler", "30 s, then it is tried again", "orders/" + gen + "config/config.go", "EVENT_TIMEOUT", gen + "app/consume_test.go", "TestTakeHasADeadline"},
+		{"memory of Kafka consumers", "1,000 records of a partition, 16 MiB of a subscription", "orders/" + gen + "broker/consumer.go", "heldBytes = ", onKafka + "subscribe_test.go", "TestMemoryIsBounded"},
+		{"refused events", "20 attempts within about a minute, then set aside; their key waits", "orders/" + gen + "outbox/config.go", "RELAY_ON_DEAD", emitted, secure},
 		{"memory of the relay", "8,000 rows and 32 MiB", "orders/" + gen + "outbox/config.go", "RELAY_HELD_BYTES", gen + "outbox/cases_test.go", "TestConfig"},
 	}},
 	{"What is told to whom", []safeguard{
@@ -116,7 +118,7 @@ const secureOutro = `
   the CA signed for may call everything. Tokens and policies are interceptors of your own (` + "`Runtime.ServerOptions`" + `) until svcgen emits them.
 - **Rate limits for each caller.** The limit on calls in flight is for all together.
 - **Retries and breakers towards other services.** The emitted stubs are plain gRPC clients.
-- **A dead letter queue for consumers.** An event whose handler keeps failing is tried again, with a pause of up to 10 s, for as long as it takes; later
+- **A dead letter queue for consumers.** An event whose handler keeps failing is tried again, after pauses of up to 10 s, for as long as it takes; later
   ones of its key wait. Nothing is dropped, and the broker's backlog shows it.
 - **Pod security labels.** They belong to the namespace; the pod satisfies the restricted level.
 - **A limited /tmp.** The service writes no temporary files, and its root file system is read only.

@@ -182,10 +182,8 @@ func (s *Scene) revive(ctx context.Context) error {
 		if err != nil || len(dead) == 0 {
 			return err
 		}
-		for _, id := range dead {
-			if _, err := s.build.tree.Command(ctx, s.build.bin, env, "outbox", "requeue", id); err != nil {
-				return err
-			}
+		if _, err := s.build.tree.Command(ctx, s.build.bin, env, "outbox", "requeue", "--all"); err != nil {
+			return err
 		}
 		return fmt.Errorf("%d were", len(dead))
 	})

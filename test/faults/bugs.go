@@ -86,7 +86,7 @@ var ignoreNacks = []subject.Patch{{
 // overtake puts a refused event behind the others of its key, to be tried again later.
 var overtake = []subject.Patch{{
 	File: outboxDir + "settle.go",
-	Old:  "\tdefault:\n\t\tl.pause(q, now)\n\t}\n}\n",
+	Old:  "\tdefault:\n\t\tl.pause(q, now, it.rec.Attempts+1)\n\t}\n}\n",
 	New:  "\tdefault:\n\t\tq.items = append(q.items[1:], it)\n\t\tq.sent = 0\n\t\tl.enqueue(q)\n\t}\n}\n",
 }}
 

@@ -104,9 +104,9 @@ const (
 	quiet = 10 * time.Second
 )
 
-// settings make a service notice within a run what it would notice within a minute.
+// settings make a service notice within a run what it would notice within a minute, and believe a refusal soon.
 var settings = []string{
-	"RELAY_LEASE_TTL=3s", "RELAY_RETRY_MAX=1s", "DATABASE_CONNECT_TIMEOUT=2s", "DATABASE_STATEMENT_TIMEOUT=2s",
+	"RELAY_LEASE_TTL=3s", "RELAY_RETRY_MAX=1s", "RELAY_MAX_ATTEMPTS=3", "DATABASE_CONNECT_TIMEOUT=2s", "DATABASE_STATEMENT_TIMEOUT=2s",
 }
 
 var brokerSettings = map[string][]string{

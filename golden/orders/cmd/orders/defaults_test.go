@@ -25,6 +25,7 @@ func TestSecureDefaults(t *testing.T) {
 		"grpc connection grace":       "30s",
 		"grpc pings no closer than":   "20s",
 		"GRPC_TIMEOUT":                "10s",
+		"EVENT_TIMEOUT":               "30s",
 		"GRPC_MAX_IN_FLIGHT":          "0", // 64 for each CPU
 
 		// Nothing is open that was not asked for.
@@ -41,7 +42,7 @@ func TestSecureDefaults(t *testing.T) {
 		"RELAY_DRAIN": "5s",
 
 		"TRACE_SAMPLE":       "0.01",
-		"RELAY_MAX_ATTEMPTS": "3",
+		"RELAY_MAX_ATTEMPTS": "20",
 		"RELAY_ON_DEAD":      "block_key",
 
 		// A statement that hangs does not take a connection with it.

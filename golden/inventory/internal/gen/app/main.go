@@ -106,7 +106,7 @@ func newRoot(id Identity, deps DepsFunc, t terminal) *cobra.Command {
 	root := &cobra.Command{
 		Use:           id.Name,
 		Short:         "Serve " + id.Name,
-		Args:          noArgs,
+		Args:          onlyCommands,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -125,8 +125,8 @@ func newRoot(id Identity, deps DepsFunc, t terminal) *cobra.Command {
 	return root
 }
 
-// noArgs refuses arguments; on a command with subcommands it is most likely a misspelt one.
-func noArgs(cmd *cobra.Command, args []string) error {
+// onlyCommands refuses an argument of a command that has subcommands: most likely it is a misspelt one.
+func onlyCommands(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
@@ -137,12 +137,9 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return usagef("unknown command %q%s", args[0], hint)
 }
 
-// exactly asks for n arguments and names them.
-func exactly(n int, names string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		if len(args) != n {
-			return usagef("expected %s", names)
-		}
-		return nil
+func noArgument(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("expected no argument")
 	}
+	return nil
 }

@@ -22,7 +22,7 @@ func eventsCommand(id Identity, t terminal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "events",
 		Short: "Show the events of the running service as they are published",
-		Args:  exactly(0, "no argument"),
+		Args:  noArgument,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := clientSettings(cmd, id, t)
 			if err != nil {

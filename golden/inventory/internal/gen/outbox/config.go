@@ -6,6 +6,7 @@ package outbox
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -15,7 +16,8 @@ const (
 	Skip     = "skip"      // later messages of the key go on: progress before order
 )
 
-// Config tunes the relay. The defaults suit most services; a zero field takes its default.
+// Config tunes the relay. The defaults suit most services. NewRelay takes a zero field for its default; who sets a
+// variable to 0 is told by Check that it means nothing.
 type Config struct {
 	Batch       int           `env:"RELAY_BATCH" envDefault:"1000" help:"relay: rows a fetch asks for"`
 	Held        int           `env:"RELAY_HELD" envDefault:"8000" help:"relay: rows in memory, all lanes together"`
@@ -24,20 +26,22 @@ type Config struct {
 	LeaseTTL    time.Duration `env:"RELAY_LEASE_TTL" envDefault:"15s" help:"relay: how long a shard stays with a relay that has gone silent"`
 	PollMin     time.Duration `env:"RELAY_POLL_MIN" envDefault:"50ms" help:"relay: between fetches after activity"`
 	PollMax     time.Duration `env:"RELAY_POLL_MAX" envDefault:"1s" help:"relay: between fetches when idle"`
-	RetryMin    time.Duration `env:"RELAY_RETRY_MIN" envDefault:"50ms" help:"relay: first pause after a failure"`
+	RetryMin    time.Duration `env:"RELAY_RETRY_MIN" envDefault:"50ms" help:"relay: first pause after a failure or refusal; it doubles"`
 	RetryMax    time.Duration `env:"RELAY_RETRY_MAX" envDefault:"5s" help:"relay: longest pause"`
-	MaxAttempts int           `env:"RELAY_MAX_ATTEMPTS" envDefault:"3" help:"relay: refusals before a message is a dead letter"`
+	MaxAttempts int           `env:"RELAY_MAX_ATTEMPTS" envDefault:"20" help:"relay: refusals before a message is a dead letter; with the pauses between them 20 take most of a minute"`
 	OnDead      string        `env:"RELAY_ON_DEAD" envDefault:"block_key" help:"relay: block_key: later events of its key wait for an operator; skip: they go on"`
 	Drain       time.Duration `env:"RELAY_DRAIN" envDefault:"5s" help:"relay: wait for answers at shutdown"`
 }
 
 // Check reports every value that the relay cannot work with.
 func (c Config) Check(bad func(key, problem string)) {
-	c = c.withDefaults()
 	for key, n := range map[string]int{"RELAY_BATCH": c.Batch, "RELAY_LANES": c.Lanes, "RELAY_MAX_ATTEMPTS": c.MaxAttempts} {
 		if n < 1 {
 			bad(key, fmt.Sprintf("%d is below 1", n))
 		}
+	}
+	if c.MaxAttempts > math.MaxInt16 {
+		bad("RELAY_MAX_ATTEMPTS", fmt.Sprintf("%d is above %d, all that the table can count", c.MaxAttempts, math.MaxInt16))
 	}
 	if c.Held < c.Batch {
 		bad("RELAY_HELD", fmt.Sprintf("%d is below RELAY_BATCH, %d", c.Held, c.Batch))
@@ -46,8 +50,8 @@ func (c Config) Check(bad func(key, problem string)) {
 		bad("RELAY_HELD_BYTES", fmt.Sprintf("%d is below the largest message, %d", c.HeldBytes, MaxPayload))
 	}
 	for key, d := range map[string]time.Duration{"RELAY_LEASE_TTL": c.LeaseTTL, "RELAY_POLL_MIN": c.PollMin, "RELAY_RETRY_MIN": c.RetryMin, "RELAY_DRAIN": c.Drain} {
-		if d < 0 {
-			bad(key, "must not be negative")
+		if d <= 0 {
+			bad(key, "must be positive")
 		}
 	}
 	if c.PollMax < c.PollMin {
@@ -86,7 +90,7 @@ func (c Config) withDefaults() Config {
 	def(&c.Held, 8000)
 	def(&c.HeldBytes, 32<<20)
 	def(&c.Lanes, 2)
-	def(&c.MaxAttempts, 3)
+	def(&c.MaxAttempts, 20)
 	defTime(&c.LeaseTTL, 15*time.Second)
 	defTime(&c.PollMin, 50*time.Millisecond)
 	defTime(&c.PollMax, time.Second)

@@ -154,6 +154,7 @@ func (s *Service) makeParts(ctx context.Context, deps DepsFunc) error {
 		return err
 	}
 	s.inlet.broker, s.inlet.db, s.inlet.group, s.inlet.log = s.broker, s.db, s.id.Name, s.log
+	s.inlet.timeout = s.cfg.Consume.Timeout
 	s.inlet.consumed = func(string, error) {}
 	opts := rpc.Options{Log: s.log, Meter: s.telemetry.Meter, Validate: check, Classify: classify, Extra: s.runtime.server}
 	if s.telemetry.Tracer != nil {

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -81,6 +82,31 @@ func (c Config) Check(bad func(key, problem string)) {
 	if c.Password != "" && c.PasswordFile != "" {
 		bad("KAFKA_PASSWORD", "set it or KAFKA_PASSWORD_FILE, not both")
 	}
+}
+
+// exposed is a host to which credentials go unencrypted, or empty. With SCRAM the password itself does not, but what is
+// on the way lets it be guessed, and the session be taken over.
+func (c Config) exposed() string {
+	if c.SASL == "" || c.TLS {
+		return ""
+	}
+	for _, b := range c.Brokers {
+		host, _, err := net.SplitHostPort(b)
+		if err != nil {
+			host = b
+		}
+		if !local(host) {
+			return host
+		}
+	}
+	return ""
+}
+
+// local reports whether only this host can be meant. A name is taken as its address only for localhost: what another
+// name resolves to may change.
+func local(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // options are what every client of the service has in common.

@@ -72,6 +72,7 @@ func (l *lane) answered(a answer, now time.Time) {
 		l.accept(it, now)
 	case IsRejection(a.err):
 		l.r.metrics.publishError(q.key.Topic, "rejected")
+		l.r.failure("publish "+q.key.Topic, a.err)
 		l.reached(b, it.gen) // a broker that refuses is a broker that answers
 	default:
 		l.r.metrics.publishError(q.key.Topic, "outage")
@@ -102,7 +103,7 @@ func (l *lane) landed(q *keyQueue, now time.Time) {
 		q.rejecting = true
 		l.refused = append(l.refused, q)
 	case failed:
-		l.pause(q, now)
+		l.pause(q, now, 0)
 	default:
 		l.enqueue(q)
 	}
@@ -129,19 +130,26 @@ func (l *lane) accept(it *item, now time.Time) {
 	l.r.metrics.delivered(b.label, now.Sub(it.rec.CreatedAt))
 }
 
-// pause lets a key wait after a failure, without its rows.
-func (l *lane) pause(q *keyQueue, now time.Time) {
+// pause lets a key wait after a failure, without its rows, at least as long as after that many refusals. Those are
+// counted in the table, so that neither a restart nor a rest of the whole destination makes the pauses short again.
+func (l *lane) pause(q *keyQueue, now time.Time, refusals int) {
 	w := l.pauses[q.key]
 	if w == nil {
 		w = &pause{}
 		l.pauses[q.key] = w
 	}
-	w.failures++
+	w.failures = max(w.failures+1, refusals)
 	w.lifted = false
 	w.until = now.Add(backoff(w.failures, &l.r.cfg))
 	l.forget(q)
 	if len(l.pauses) > maxPauses {
 		b := q.breaker
+		for key, w := range l.pauses {
+			if key.Topic == b.topic {
+				b.trips = max(b.trips, w.failures-1) // it rests as long as any of them would have
+			}
+		}
+		b.last = q.items[0].err
 		b.trip(now, &l.r.cfg)
 		l.tripped(b)
 	}
@@ -210,7 +218,8 @@ func (l *lane) breaker(topic string) *breaker {
 
 // tripped clears memory of a destination that is down.
 func (l *lane) tripped(b *breaker) {
-	if b.trips == 1 {
+	if !b.told {
+		b.told = true
 		l.r.log.Warn("destination is down, its events wait in the outbox", "topic", b.topic, "error", b.last)
 	}
 	b.lifted = false
@@ -233,6 +242,7 @@ func (l *lane) reached(b *breaker, gen int) {
 	if !b.reached(gen) {
 		return
 	}
+	b.told = false
 	l.r.log.Info("destination is back", "topic", b.topic)
 	now := time.Now()
 	l.fetchSoon(now)

@@ -57,8 +57,8 @@ SELECT (SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT $1) AS counted),
                 * pg_relation_size(oid) / current_setting('block_size')::int)::bigint
         FROM pg_class WHERE oid = 'outbox'::regclass),
        (SELECT extract(epoch FROM clock_timestamp() - created_at)::float8 FROM outbox ORDER BY id LIMIT 1),
-       (SELECT count(*) FROM outbox_dead),
-       (SELECT count(*) FROM outbox_blocked)`
+       (SELECT count(*) FROM (SELECT 1 FROM outbox_dead LIMIT $1) AS dead),
+       (SELECT count(*) FROM (SELECT 1 FROM outbox_blocked LIMIT $1) AS blocked)`
 
 // Stats implements outbox.Queue.
 func (q *Queue) Stats(ctx context.Context) (outbox.Stats, error) {
@@ -121,45 +121,59 @@ INSERT INTO outbox (id, shard, topic, key, event_id, type, payload, headers, tra
 SELECT id, shard, topic, key, event_id, type, payload, headers, traceparent, created_at FROM outbox_dead WHERE id = $1`
 	unblock = `DELETE FROM outbox_blocked WHERE dead_id = $1`
 	// Whoever relays the shard begins again at its first row.
-	nextEpoch = `UPDATE outbox_lease SET epoch = epoch + 1 WHERE shard = $1`
+	nextEpoch = `UPDATE outbox_lease SET epoch = epoch + 1 WHERE shard = ANY ($1)`
 )
 
 // Requeue implements outbox.Admin.
-func (q *Queue) Requeue(ctx context.Context, row int64) error {
-	return q.letter(ctx, "requeue", row, true)
+func (q *Queue) Requeue(ctx context.Context, rows ...int64) error {
+	return q.letters(ctx, "requeue", rows, true)
 }
 
 // Skip implements outbox.Admin.
-func (q *Queue) Skip(ctx context.Context, row int64) error {
-	return q.letter(ctx, "skip", row, false)
+func (q *Queue) Skip(ctx context.Context, rows ...int64) error {
+	return q.letters(ctx, "skip", rows, false)
 }
 
-// letter takes a dead letter away, and back into the queue if it is to be sent again.
-func (q *Queue) letter(ctx context.Context, what string, row int64, again bool) error {
-	err := pgx.BeginFunc(ctx, q.pool, func(tx pgx.Tx) error {
-		if again {
-			if _, err := tx.Exec(ctx, requeue, row); err != nil {
+// letters takes dead letters away, and back into the queue if they are to be sent again. Relays that renew their leases
+// meanwhile may be in its way, so it begins again after a deadlock.
+func (q *Queue) letters(ctx context.Context, what string, rows []int64, again bool) error {
+	for attempt := 1; ; attempt++ {
+		err := pgx.BeginFunc(ctx, q.pool, func(tx pgx.Tx) error {
+			shards := make([]int16, len(rows))
+			for i, row := range rows {
+				var err error
+				if shards[i], err = takeLetter(ctx, tx, row, again); err != nil {
+					return fmt.Errorf("row %d: %w", row, err)
+				}
+			}
+			if _, err := tx.Exec(ctx, nextEpoch, shards); err != nil {
 				return err
 			}
+			return q.wake.tellLeases(ctx, tx)
+		})
+		switch {
+		case err == nil:
+			q.committed()
+			return nil
+		case attempt == attempts || !retryable(err):
+			return fmt.Errorf("%s dead letters: %w", what, err)
 		}
-		var shard int16
-		err := tx.QueryRow(ctx, forget, row).Scan(&shard)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return outbox.ErrNoLetter
-		}
-		if err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, unblock, row); err != nil {
-			return err
-		}
-		_, err = tx.Exec(ctx, nextEpoch, shard)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("%s dead letter %d: %w", what, row, err)
 	}
-	q.committed()
-	q.Notify()
-	return nil
+}
+
+func takeLetter(ctx context.Context, tx pgx.Tx, row int64, again bool) (shard int16, err error) {
+	if again {
+		if _, err := tx.Exec(ctx, requeue, row); err != nil {
+			return 0, err
+		}
+	}
+	err = tx.QueryRow(ctx, forget, row).Scan(&shard)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, outbox.ErrNoLetter
+	}
+	if err != nil {
+		return 0, err
+	}
+	_, err = tx.Exec(ctx, unblock, row)
+	return shard, err
 }

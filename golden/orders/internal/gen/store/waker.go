@@ -27,6 +27,8 @@ const (
 	pingEvery = 5 * time.Second
 	// reconnectAfter is the wait after listening failed.
 	reconnectAfter = time.Second
+	// deafEvery is how often a process that cannot listen asks for leases.
+	deafEvery = 700 * time.Millisecond
 
 	// One channel for each schema, since several services may share a database. The payload is the sender, and
 	// aboutLeases when it is about them.
@@ -63,7 +65,10 @@ func (q *Queue) Notify() {
 // Listen implements outbox.Waker.
 func (q *Queue) Listen(ctx context.Context, wake func(leases bool)) {
 	if q.wake.off {
-		<-ctx.Done()
+		for ctx.Err() == nil {
+			pause(ctx, deafEvery)
+			wake(true) // nobody can tell
+		}
 		return
 	}
 	var sender sync.WaitGroup
@@ -88,6 +93,16 @@ func (w *waker) queueLeases(b *pgx.Batch) {
 	if !w.off {
 		b.Queue(notify, w.self+aboutLeases)
 	}
+}
+
+// tellLeases lets the relays of all processes, this one too, ask for their leases again when tx commits; it must not
+// be a business transaction. Unlike Notify it needs no Listen: an operator's command does not run one.
+func (w *waker) tellLeases(ctx context.Context, tx pgx.Tx) error {
+	if w.off {
+		return nil
+	}
+	_, err := tx.Exec(ctx, notify, aboutLeases)
+	return err
 }
 
 // send turns wishes into notifications, at most one every notifyEvery.

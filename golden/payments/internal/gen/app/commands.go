@@ -47,7 +47,7 @@ func migrateCommand(id Identity, t terminal) *cobra.Command {
 	return &cobra.Command{
 		Use:   "migrate",
 		Short: "Apply the migrations that the database lacks",
-		Args:  exactly(0, "no argument"),
+		Args:  noArgument,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withStore(cmd, id, t, func(ctx context.Context, db *store.DB) error {
 				return db.Migrate(ctx, migrations.FS)
@@ -78,7 +78,7 @@ func healthcheckCommand(id Identity, t terminal) *cobra.Command {
 	return &cobra.Command{
 		Use:   "healthcheck",
 		Short: "Exit 0 when the running service is ready; for containers without a shell",
-		Args:  exactly(0, "no argument"),
+		Args:  noArgument,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := clientSettings(cmd, id, t)
 			if err != nil {
@@ -136,7 +136,7 @@ func versionCommand(id Identity, _ terminal) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  exactly(0, "no argument"),
+		Args:  noArgument,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s %s %s %s/%s\n", id.Name, version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err

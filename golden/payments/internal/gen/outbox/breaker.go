@@ -27,6 +27,7 @@ type breaker struct {
 	gen      int       // answers to what was sent before the last trip say nothing about now
 	probing  bool
 	lifted   bool // half-open, and rows for a probe were asked for
+	told     bool // the log says that it is down
 	inflight int
 	rows     int // held in memory
 	parked   []*keyQueue

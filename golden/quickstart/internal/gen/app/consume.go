@@ -5,6 +5,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -52,6 +53,7 @@ type inlet struct {
 	broker   *broker.Broker
 	db       *store.DB
 	group    string // of the subscriptions: the service's name, so that its replicas share the events
+	timeout  time.Duration
 	log      *slog.Logger
 	tracer   trace.Tracer // nil: no spans
 	duration metric.Float64Histogram
@@ -78,6 +80,9 @@ func (in *inlet) subscribe(ctx context.Context, c consumer) error {
 	return nil
 }
 
+// late is how long after its deadline a handler that still runs is named in the log: it holds up all that is behind.
+const late = 5 * time.Second
+
 // take runs the handler for one event, as part of the trace that emitted it, measures and logs.
 func (in *inlet) take(ctx context.Context, c consumer, d *broker.Delivery) error {
 	ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": d.Traceparent})
@@ -90,7 +95,7 @@ func (in *inlet) take(ctx context.Context, c consumer, d *broker.Delivery) error
 		defer span.End()
 	}
 	start := time.Now()
-	err := event.Call(ctx, in.log, d, func(ctx context.Context, d *broker.Delivery) error { return c.handle(ctx, in.db, d) })
+	err := in.call(ctx, c, d)
 	took := time.Since(start)
 	attrs := []attribute.KeyValue{destination, eventType}
 	if err != nil {
@@ -102,6 +107,22 @@ func (in *inlet) take(ctx context.Context, c consumer, d *broker.Delivery) error
 	in.duration.Record(ctx, took.Seconds(), metric.WithAttributes(attrs...))
 	in.report(ctx, d, took, err)
 	in.consumed(c.eventType, err)
+	return err
+}
+
+// call runs the handler with its deadline. One that does not heed its context cannot be ended, only named.
+func (in *inlet) call(ctx context.Context, c consumer, d *broker.Delivery) error {
+	ctx, cancel := context.WithTimeout(ctx, in.timeout)
+	defer cancel()
+	stuck := time.AfterFunc(in.timeout+late, func() {
+		in.log.ErrorContext(ctx, "event handler does not heed its deadline", slog.String("type", d.Type), slog.String("topic", d.Topic),
+			slog.String("id", d.ID.String()))
+	})
+	defer stuck.Stop()
+	err := event.Call(ctx, in.log, d, func(ctx context.Context, d *broker.Delivery) error { return c.handle(ctx, in.db, d) })
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("not done within EVENT_TIMEOUT, %v: %w", in.timeout, err)
+	}
 	return err
 }
 

@@ -32,11 +32,24 @@ type Config struct {
 	Database  store.Config
 	Broker    broker.Config
 	Relay     outbox.Config
+	Consume   Consume
 	Shutdown  Shutdown
 
 	prefix  string
 	set     map[string]bool // by key, where a flag or variable gave the value
 	unknown []string
+}
+
+// Consume is how events are handled.
+type Consume struct {
+	Timeout time.Duration `env:"EVENT_TIMEOUT" envDefault:"30s" help:"deadline of an event's handler and its transaction, after which it is tried again"`
+}
+
+// Check reports a deadline that no handler could meet.
+func (c Consume) Check(bad func(key, problem string)) {
+	if c.Timeout <= 0 {
+		bad("EVENT_TIMEOUT", "must be positive")
+	}
 }
 
 // Shutdown is how the service stops.
@@ -56,7 +69,7 @@ const clientGroups = 3
 
 // groups are the parts of a Config, in the order they are shown in.
 func (c *Config) groups() []any {
-	return []any{&c.GRPC, &c.Admin, &c.Telemetry, &c.Database, &c.Broker, &c.Relay, &c.Shutdown}
+	return []any{&c.GRPC, &c.Admin, &c.Telemetry, &c.Database, &c.Broker, &c.Relay, &c.Consume, &c.Shutdown}
 }
 
 // IsSet reports whether a flag or variable gave the value of key, as opposed to its default.

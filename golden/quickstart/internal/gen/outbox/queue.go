@@ -75,22 +75,24 @@ type Lease struct {
 type Stats struct {
 	Pending     int64         // rows waiting; an estimate above PendingExact
 	OldestAge   time.Duration // age of the oldest pending row
-	Dead        int64
-	BlockedKeys int64
+	Dead        int64         // no more than one above PendingExact
+	BlockedKeys int64         // no more than one above PendingExact
 }
 
-// PendingExact is up to where Stats.Pending is counted, not estimated.
+// PendingExact is up to where Stats are counted: every relay reads them every few seconds, and none must walk over a
+// large table for it.
 const PendingExact = 10_000
 
 // Admin is what the operator's commands (outbox ls, requeue, skip) need of the table.
 type Admin interface {
 	// List returns up to limit rows in publishing order, pending or dead.
 	List(ctx context.Context, dead bool, limit int) ([]Letter, error)
-	// Requeue puts a dead letter back in front of its successors and unblocks its key. ErrNoLetter when there
-	// is no such dead letter.
-	Requeue(ctx context.Context, row int64) error
-	// Skip drops a dead letter for good and unblocks its key. ErrNoLetter when there is no such dead letter.
-	Skip(ctx context.Context, row int64) error
+	// Requeue puts dead letters back in front of their successors and unblocks their keys: all of them, or none
+	// and ErrNoLetter when one is no dead letter.
+	Requeue(ctx context.Context, rows ...int64) error
+	// Skip drops dead letters for good and unblocks their keys: all of them, or none and ErrNoLetter when one is no
+	// dead letter.
+	Skip(ctx context.Context, rows ...int64) error
 }
 
 // Letter is one row as an operator sees it.

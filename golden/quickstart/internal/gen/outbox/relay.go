@@ -34,12 +34,12 @@ type Relay struct {
 	failures map[string]*failures
 }
 
-// NewRelay returns a relay that does nothing until Run. Its counters go to meter.
+// NewRelay returns a relay that does nothing until Run. A zero field of cfg takes its default. Its counters go to meter.
 func NewRelay(q Queue, p Publisher, cfg Config, log *slog.Logger, meter metric.Meter) (*Relay, error) {
+	cfg = cfg.withDefaults()
 	if err := Problems(cfg); err != nil {
 		return nil, fmt.Errorf("new relay: %w", err)
 	}
-	cfg = cfg.withDefaults()
 	// Random, so that two processes with one configuration are two relays.
 	id, err := uuid.NewRandom()
 	if err != nil {

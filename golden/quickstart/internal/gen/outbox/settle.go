@@ -97,6 +97,6 @@ func (l *lane) afterReject(s *settled, now time.Time) {
 	case q.leave:
 		l.forget(q)
 	default:
-		l.pause(q, now)
+		l.pause(q, now, it.rec.Attempts+1)
 	}
 }

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/trace"
@@ -41,7 +44,7 @@ func TestTake(t *testing.T) {
 				t.Fatal(err)
 			}
 			var told []error
-			in.db, in.log = kit.DB, slog.New(slog.DiscardHandler)
+			in.db, in.log, in.timeout = kit.DB, slog.New(slog.DiscardHandler), time.Minute
 			in.consumed = func(_ string, err error) { told = append(told, err) }
 			c := consume("archive", func(ctx context.Context, tx *store.Tx, ev *samplev1.NoteArchived) error {
 				if got := trace.SpanContextFromContext(ctx).TraceID().String(); got != traceID {
@@ -70,4 +73,36 @@ func TestTake(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTakeHasADeadline: a handler that waits for ever is ended, so that its event and those behind it go on; one that does not
+// heed its context is named.
+func TestTakeHasADeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		in, err := newInlet(noop.Meter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		in.log, in.timeout = slog.New(slog.NewTextHandler(&log, nil)), 30*time.Second
+		in.consumed = func(string, error) {}
+		for _, deaf := range []time.Duration{0, 10 * time.Second} {
+			c := consumer{topic: "archive", eventType: "t", handle: func(ctx context.Context, _ *store.DB, _ *broker.Delivery) error {
+				<-ctx.Done()
+				time.Sleep(deaf)
+				return ctx.Err()
+			}}
+			began := time.Now()
+			err := in.take(t.Context(), c, &broker.Delivery{Attempt: 1})
+			if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "EVENT_TIMEOUT, 30s") {
+				t.Errorf("take: %v", err)
+			}
+			if took := time.Since(began); took != in.timeout+deaf {
+				t.Errorf("it took %v", took)
+			}
+			if named := strings.Contains(log.String(), "does not heed its deadline"); named != (deaf > 0) {
+				t.Errorf("named %v after %v\n%s", named, deaf, log.String())
+			}
+		}
+	})
 }

@@ -20,15 +20,15 @@ func outboxCommand(id Identity, t terminal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "outbox",
 		Short: "Look after events that wait to be published or were refused by the broker",
-		Args:  noArgs,
+		Args:  onlyCommands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return usagef("expected ls, requeue, skip or drain; see %s --help", cmd.CommandPath())
 		},
 	}
 	cmd.AddCommand(
 		outboxLs(id, t),
-		letterCommand(id, t, "requeue", "Publish a dead letter again, before the events that wait for it", outbox.Admin.Requeue),
-		letterCommand(id, t, "skip", "Drop a dead letter for good, and let the events go that wait for it", outbox.Admin.Skip),
+		outboxRequeue(id, t),
+		outboxSkip(id, t),
 		outboxDrain(id, t),
 	)
 	return cmd
@@ -52,7 +52,7 @@ func outboxLs(id Identity, t terminal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ls",
 		Short: "List events that wait, or dead letters",
-		Args:  exactly(0, "no argument"),
+		Args:  noArgument,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withQueue(cmd, id, t, func(ctx context.Context, q *store.Queue) error {
 				letters, err := q.List(ctx, dead, limit)
@@ -72,18 +72,84 @@ func outboxLs(id Identity, t terminal) *cobra.Command {
 	return cmd
 }
 
-func letterCommand(id Identity, t terminal, verb, short string, do func(outbox.Admin, context.Context, int64) error) *cobra.Command {
-	return &cobra.Command{
-		Use:   verb + " ROW",
-		Short: short,
-		Args:  exactly(1, "the ROW of a dead letter, as outbox ls --dead prints it"),
+func outboxRequeue(id Identity, t terminal) *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "requeue ROW... | --all",
+		Short: "Publish dead letters again, before the events that wait for them",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			row, err := strconv.ParseInt(args[0], 10, 64)
-			if err != nil {
-				return usagef("%q is no row number", args[0])
+			if all {
+				if len(args) > 0 {
+					return usagef("expected rows or --all, not both")
+				}
+				return withQueue(cmd, id, t, func(ctx context.Context, q *store.Queue) error {
+					return requeueAll(ctx, q, cmd.ErrOrStderr())
+				})
 			}
-			return withQueue(cmd, id, t, func(ctx context.Context, q *store.Queue) error { return do(q, ctx, row) })
+			rows, err := letterRows(args)
+			if err != nil {
+				return err
+			}
+			return withQueue(cmd, id, t, func(ctx context.Context, q *store.Queue) error { return q.Requeue(ctx, rows...) })
 		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "every dead letter there is now")
+	return cmd
+}
+
+func outboxSkip(id Identity, t terminal) *cobra.Command {
+	return &cobra.Command{
+		Use:   "skip ROW...",
+		Short: "Drop dead letters for good, and let the events go that wait for them",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			rows, err := letterRows(args)
+			if err != nil {
+				return err
+			}
+			return withQueue(cmd, id, t, func(ctx context.Context, q *store.Queue) error { return q.Skip(ctx, rows...) })
+		},
+	}
+}
+
+func letterRows(args []string) ([]int64, error) {
+	if len(args) == 0 {
+		return nil, usagef("expected the ROW of a dead letter, as outbox ls --dead prints it")
+	}
+	rows := make([]int64, len(args))
+	for i, arg := range args {
+		var err error
+		if rows[i], err = strconv.ParseInt(arg, 10, 64); err != nil {
+			return nil, usagef("%q is no row number", arg)
+		}
+	}
+	return rows, nil
+}
+
+// requeuePage bounds the letters in memory, and the time one transaction takes.
+const requeuePage = 100
+
+// requeueAll puts every dead letter back once: one that is refused again meanwhile is left alone.
+func requeueAll(ctx context.Context, q outbox.Admin, progress io.Writer) error {
+	done := make(map[int64]bool)
+	for {
+		letters, err := q.List(ctx, true, requeuePage)
+		if err != nil {
+			return err
+		}
+		var rows []int64
+		for _, l := range letters {
+			if !done[l.Row] {
+				done[l.Row] = true
+				rows = append(rows, l.Row)
+			}
+		}
+		if len(rows) == 0 {
+			_, err := fmt.Fprintf(progress, "%d requeued, %d refused again\n", len(done), len(letters))
+			return err
+		}
+		if err := q.Requeue(ctx, rows...); err != nil {
+			return err
+		}
 	}
 }
 
@@ -98,7 +164,7 @@ func outboxDrain(id Identity, t terminal) *cobra.Command {
 		Long: `Wait until the running service has published every event, for example before its broker or database is
 moved. It publishes nothing itself. Dead letters, and events that wait behind one, do not leave by themselves:
 while such events are left it fails when its time is over.`,
-		Args: exactly(0, "no argument"),
+		Args: noArgument,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withQueue(cmd, id, t, func(ctx context.Context, q *store.Queue) error {
 				return drain(ctx, q, timeout, cmd.ErrOrStderr())

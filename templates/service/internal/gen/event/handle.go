@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"runtime/debug"
 	"time"
 )
@@ -21,9 +22,14 @@ func CheckRetry(first, longest time.Duration, bad func(key, problem string)) {
 	}
 }
 
-// Pause is how long to wait after the given attempt failed; it doubles from first to longest.
+// Pause is how long to wait after the given attempt failed: a time that doubles from first to longest, half of it random,
+// so that handlers which failed together, for want of the database, do not come back together.
 func Pause(attempt int, first, longest time.Duration) time.Duration {
-	return min(first<<min(max(attempt-1, 0), 20), longest)
+	d := longest
+	if times := min(max(attempt-1, 0), 20); first <= longest>>times {
+		d = first << times
+	}
+	return d/2 + rand.N(d/2+1)
 }
 
 // Call gives d to handle, and turns a panic into an error.

@@ -41,10 +41,10 @@ func TestHandleTriesAgainAfterGrowingPauses(t *testing.T) {
 		if !ok {
 			t.Fatal("not handled")
 		}
-		for i, millis := range []int{0, 100, 300, 700, 1200} { // pauses of 100, 200, 400 and then the longest
-			want := time.Duration(millis) * time.Millisecond
-			if at[i] != want || attempts[i] != i+1 {
-				t.Errorf("try %d at %v as attempt %d, want %v", i+1, at[i], attempts[i], want)
+		for i, millis := range []int{0, 100, 300, 700, 1200} { // pauses of 100, 200, 400 and then the longest, or down to half
+			most := time.Duration(millis) * time.Millisecond
+			if at[i] > most || at[i] < most/2 || attempts[i] != i+1 {
+				t.Errorf("try %d at %v as attempt %d, want %v to %v", i+1, at[i], attempts[i], most/2, most)
 			}
 		}
 		if s := log.String(); strings.Count(s, "event is tried again") != 4 || !strings.Contains(s, "handle_test.go") {
@@ -94,4 +94,22 @@ func TestLinger(t *testing.T) {
 			t.Error("the work goes on after the grace")
 		}
 	})
+}
+
+// TestPauseIsSpread: replicas that lost the same database do not come back to it in step.
+func TestPauseIsSpread(t *testing.T) {
+	for attempt, millis := range map[int]int{1: 100, 3: 400, 7: 6400, 8: 10_000, 1000: 10_000} {
+		want := time.Duration(millis) * time.Millisecond
+		seen := map[time.Duration]bool{}
+		for range 100 {
+			d := Pause(attempt, 100*time.Millisecond, 10*time.Second)
+			if d > want || d < want/2 {
+				t.Fatalf("attempt %d: %v, want %v to %v", attempt, d, want/2, want)
+			}
+			seen[d] = true
+		}
+		if len(seen) < 50 {
+			t.Errorf("attempt %d: only %d pauses of 100 differ", attempt, len(seen))
+		}
+	}
 }

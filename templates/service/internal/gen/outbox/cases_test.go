@@ -51,6 +51,7 @@ func TestRefusedEventBlocksItsKeyOnly(t *testing.T) {
 		t.Run(fmt.Sprint("pipelined ", pipeline), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, 1, 1)
+				w.cfg.MaxAttempts = 3
 				a, b := Key{"t", "a"}, Key{"t", "b"}
 				w.sink.bad = bad(a, 3)
 				r, _, stop, _ := w.relay(quiet, pipeline)
@@ -83,6 +84,60 @@ func TestRefusedEventBlocksItsKeyOnly(t *testing.T) {
 				stop()
 				w.wg.Wait()
 			})
+		})
+	}
+}
+
+// A binding or a topic that is missing for half a minute makes no dead letter, whether few keys wait or so many that the
+// destination counts as down, and though the relay is replaced meanwhile. What is refused for good is one soon after.
+func TestRefusalsAreSpread(t *testing.T) {
+	for _, keys := range []int{1, maxPauses + 100} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, 1, 1)
+			w.cfg.Batch, w.cfg.Held = 1000, 8000
+			missing := true
+			w.sink.bad = func(*Message) bool {
+				w.sink.mu.Lock()
+				defer w.sink.mu.Unlock()
+				return missing
+			}
+			for i := range keys {
+				w.table.commit(Key{"t", fmt.Sprint(i)})
+			}
+			_, _, stop, _ := w.relay(faults{delay: 2 * ms}, false)
+			time.Sleep(15 * time.Second)
+			stop()
+			r, l, stop, _ := w.relay(faults{delay: 2 * ms}, false)
+			time.Sleep(15 * time.Second)
+			if n := len(w.table.letters()); n > 0 {
+				t.Errorf("%d keys: %d dead letters after half a minute", keys, n)
+			}
+			if n := l.handed(); n > 12*keys {
+				t.Errorf("%d keys: %d messages sent within 15 s, for the relay began again with short pauses", keys, n)
+			}
+			if !slices.ContainsFunc(r.Status().Failures, func(f Failure) bool { return f.What == "publish t" }) {
+				t.Errorf("%d keys: status does not show the refusals", keys)
+			}
+			w.sink.mu.Lock()
+			missing = false
+			w.sink.mu.Unlock()
+			began := time.Now()
+			w.settle()
+			if d := time.Since(began); d > 15*time.Second {
+				t.Errorf("%d keys: it took %v to go on", keys, d)
+			}
+			w.check()
+
+			w.sink.mu.Lock()
+			missing = true
+			w.sink.mu.Unlock()
+			w.table.commit(Key{"t", "k"})
+			time.Sleep(70 * time.Second)
+			if n := len(w.table.letters()); n != 1 {
+				t.Errorf("%d keys: %d dead letters, want the one that is always refused", keys, n)
+			}
+			stop()
+			w.wg.Wait()
 		})
 	}
 }
@@ -265,9 +320,10 @@ func TestConfig(t *testing.T) {
 	for key, c := range map[string]Config{
 		"RELAY_BATCH": {Batch: -1}, "RELAY_HELD": {Held: 10}, "RELAY_LANES": {Lanes: -1}, "RELAY_POLL_MAX": {PollMin: time.Minute},
 		"RELAY_ON_DEAD": {OnDead: "drop"}, "RELAY_DRAIN": {Drain: -1}, "RELAY_HELD_BYTES": {HeldBytes: 5}, "RELAY_RETRY_MAX": {RetryMin: time.Hour},
+		"RELAY_MAX_ATTEMPTS": {MaxAttempts: 1 << 20},
 	} {
 		var keys []string
-		c.Check(func(key, _ string) { keys = append(keys, key) })
+		c.withDefaults().Check(func(key, _ string) { keys = append(keys, key) })
 		if len(keys) != 1 || keys[0] != key {
 			t.Errorf("%+v: problems with %v, want one with %s", c, keys, key)
 		}

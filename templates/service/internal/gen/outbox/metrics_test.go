@@ -49,6 +49,7 @@ func collect(t *testing.T, reader *sdk.ManualReader) map[string]float64 {
 func TestMetrics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, 3)
+		w.cfg.MaxAttempts = 3
 		w.sink.bad = bad(Key{"t", "k1"}, 2)
 		w.sink.down = func(topic string) bool { return topic == "down" }
 		for i := range 10 {

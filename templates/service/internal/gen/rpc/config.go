@@ -16,7 +16,7 @@ type Config struct {
 	TLSClientCA   string        `env:"TLS_CLIENT_CA" help:"PEM file of the CAs that must have signed a client's certificate"`
 	Insecure      bool          `env:"INSECURE" envDefault:"false" help:"serve other hosts without TLS"`
 	Reflection    bool          `env:"REFLECTION" envDefault:"false" help:"serve gRPC reflection; for development"`
-	Timeout       time.Duration `env:"GRPC_TIMEOUT" envDefault:"10s" help:"deadline of a unary call whose client sets none"`
+	Timeout       time.Duration `env:"GRPC_TIMEOUT" envDefault:"10s" help:"deadline of a unary call whose client sets none; 0: none"`
 	StreamTimeout time.Duration `env:"GRPC_STREAM_TIMEOUT" envDefault:"0s" help:"longest life of a stream; 0: as long as its connection, about half an hour"`
 	MaxInFlight   int           `env:"GRPC_MAX_IN_FLIGHT" envDefault:"0" help:"unary calls served at once; 0 is 64 for each CPU, at least 128"`
 	MaxStreams    int           `env:"GRPC_MAX_STREAMS" envDefault:"0" help:"streams open at once; 0 is 16 times the unary limit"`

@@ -57,8 +57,8 @@ SELECT id, topic, key, event_id, type, payload, headers, traceparent, created_at
 )
 
 // Requeue implements outbox.Admin.
-func (q *Queue) Requeue(ctx context.Context, row int64) error {
-	err := q.letter(ctx, "requeue dead letter", row, requeue, forget, unblock)
+func (q *Queue) Requeue(ctx context.Context, rows ...int64) error {
+	err := q.letters(ctx, "requeue dead letters", rows, requeue, forget, unblock)
 	if err == nil {
 		q.db.committed() // a relay in this process need not wait for its poll
 	}
@@ -66,25 +66,29 @@ func (q *Queue) Requeue(ctx context.Context, row int64) error {
 }
 
 // Skip implements outbox.Admin.
-func (q *Queue) Skip(ctx context.Context, row int64) error {
-	err := q.letter(ctx, "skip dead letter", row, forget, unblock)
+func (q *Queue) Skip(ctx context.Context, rows ...int64) error {
+	err := q.letters(ctx, "skip dead letters", rows, forget, unblock)
 	if err == nil {
 		q.db.committed()
 	}
 	return err
 }
 
-func (q *Queue) letter(ctx context.Context, what string, row int64, statements ...string) error {
-	what = fmt.Sprintf("%s %d", what, row)
+func (q *Queue) letters(ctx context.Context, what string, rows []int64, statements ...string) error {
 	return q.write(ctx, what, func(ctx context.Context, tx *Tx) error {
-		var one int
-		err := tx.QueryRowContext(ctx, "SELECT 1 FROM outbox_dead WHERE id = ?", row).Scan(&one)
-		if errors.Is(err, sql.ErrNoRows) {
-			return outbox.ErrNoLetter
+		for _, row := range rows {
+			var one int
+			err := tx.QueryRowContext(ctx, "SELECT 1 FROM outbox_dead WHERE id = ?", row).Scan(&one)
+			if errors.Is(err, sql.ErrNoRows) {
+				return fmt.Errorf("row %d: %w", row, outbox.ErrNoLetter)
+			}
+			if err != nil {
+				return err
+			}
+			if err := each(ctx, tx, row, statements); err != nil {
+				return err
+			}
 		}
-		if err != nil {
-			return err
-		}
-		return each(ctx, tx, row, statements)
+		return nil
 	})
 }

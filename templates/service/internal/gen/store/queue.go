@@ -179,8 +179,8 @@ const stats = `
 SELECT (SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT ?1)),
        (SELECT coalesce(max(id) - min(id) + 1, 0) FROM outbox),
        (SELECT max(0, CAST(unixepoch('subsec') * 1000 AS INTEGER) - created_at) FROM outbox ORDER BY id LIMIT 1),
-       (SELECT count(*) FROM outbox_dead),
-       (SELECT count(*) FROM outbox_blocked)`
+       (SELECT count(*) FROM (SELECT 1 FROM outbox_dead LIMIT ?1)),
+       (SELECT count(*) FROM (SELECT 1 FROM outbox_blocked LIMIT ?1))`
 
 // Stats implements outbox.Queue.
 func (q *Queue) Stats(ctx context.Context) (outbox.Stats, error) {

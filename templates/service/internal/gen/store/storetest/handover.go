@@ -2,8 +2,10 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,4 +72,57 @@ func (s Suite) testHandover(t *testing.T) {
 		st, err := db.Queue().Stats(t.Context())
 		return err == nil && st.Pending == 0
 	})
+}
+
+// moody refuses everything while it is told to.
+type moody struct{ refuse atomic.Bool }
+
+func (p *moody) Publish(_ context.Context, _ *outbox.Message, done func(error)) {
+	if p.refuse.Load() {
+		done(&outbox.Rejection{Err: errors.New("not in the mood")})
+		return
+	}
+	done(nil)
+}
+func (p *moody) Pipelines() bool { return true }
+
+// testRequeue has an operator put a dead letter back from a process of its own: the relay publishes it soon, and what comes
+// after it, with leases that it would not renew for a long time.
+func (s Suite) testRequeue(t *testing.T) {
+	open := s.Fresh(t)
+	db := s.migrated(t, open)
+	broker := &moody{}
+	broker.refuse.Store(true)
+	r, err := outbox.NewRelay(opened(t, open).Queue(), broker, outbox.Config{LeaseTTL: time.Minute, MaxAttempts: 1},
+		slog.New(slog.DiscardHandler), noop.NewMeterProvider().Meter(""))
+	must(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	wg.Go(func() {
+		if err := r.Run(ctx); err != nil {
+			t.Errorf("relay: %v", err)
+		}
+	})
+	emit(t, db, message("a", 1), message("a", 2))
+	operator := opened(t, open).Queue()
+	var dead []outbox.Letter
+	eventually(t, func() bool {
+		dead, err = operator.List(t.Context(), true, 10)
+		return err == nil && len(dead) == 1
+	})
+	time.Sleep(2 * time.Second) // until nothing changes any more, and the relay asks for leases seldom
+	broker.refuse.Store(false)
+	began := time.Now()
+	must(t, operator.Requeue(t.Context(), dead[0].Row))
+	eventually(t, func() bool {
+		st, err := operator.Stats(t.Context())
+		return err == nil && st.Pending == 0
+	})
+	took := time.Since(began)
+	t.Logf("published in %v", took.Round(time.Millisecond))
+	if took > handoverWithin {
+		t.Errorf("a requeued letter and its successor were published after %v, want %v", took, handoverWithin)
+	}
 }

@@ -1,7 +1,9 @@
 package storetest
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -159,6 +161,42 @@ func (s Suite) testDead(t *testing.T) {
 		must(t, err)
 		if len(letters) != 1 || letters[0].Row != first.Row || letters[0].Blocks {
 			t.Errorf("dead letters %+v, want one that blocks nothing", letters)
+		}
+	})
+	t.Run("several letters", func(t *testing.T) {
+		q, r, first := setup(t, true)
+		b := r.all()[0]
+		for range limit {
+			_, err := q.Reject(t.Context(), b.Row, "no such destination", limit, true)
+			must(t, err)
+		}
+		stats(t, q, 1, 2, 2)
+		if err := q.Requeue(t.Context(), first.Row, b.Row, 1<<40); !errors.Is(err, outbox.ErrNoLetter) {
+			t.Errorf("with one that is not there: %v, want ErrNoLetter", err)
+		}
+		stats(t, q, 1, 2, 2)
+		must(t, q.Requeue(t.Context(), first.Row, b.Row))
+		expect(t, r, "a1", "a2", "b1")
+		stats(t, q, 3, 0, 0)
+	})
+	t.Run("counting has a limit", func(t *testing.T) {
+		db := s.one(t)
+		const n = outbox.PendingExact + 100
+		msgs := make([]outbox.Message, n)
+		for i := range msgs {
+			msgs[i] = message(fmt.Sprint(i), 1)
+		}
+		emit(t, db, msgs...)
+		must(t, db.InTx(t.Context(), func(ctx context.Context, tx Tx) error {
+			return errors.Join(
+				tx.Exec(ctx, "UPDATE outbox SET last_error = 'no'"),
+				tx.Exec(ctx, "INSERT INTO outbox_dead SELECT o.*, o.created_at FROM outbox AS o"), //nolint:unqueryvet // columns differ
+				tx.Exec(ctx, "INSERT INTO outbox_blocked SELECT o.topic, o.key, o.id, o.created_at FROM outbox AS o"))
+		}))
+		st, err := db.Queue().Stats(t.Context())
+		must(t, err)
+		if most := int64(outbox.PendingExact + 1); st.Dead != most || st.BlockedKeys != most || st.Pending < most {
+			t.Errorf("stats %+v, want counting to end at %d", st, most)
 		}
 	})
 	t.Run("unknown letter", func(t *testing.T) {

@@ -63,6 +63,7 @@ func Run(t *testing.T, s Suite) {
 	t.Run("Lifecycle", s.testLifecycle)
 	t.Run("Order", s.testOrder)
 	t.Run("Handover", s.testHandover)
+	t.Run("Requeue", s.testRequeue)
 }
 
 // one opens a fresh, migrated database with a table called counter.

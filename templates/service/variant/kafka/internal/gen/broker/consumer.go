@@ -9,10 +9,11 @@ import (
 	"github.com/svcgen/svcgen/templates/service/internal/gen/event"
 )
 
-// Records that wait in a lane: above the first its partition is paused, below the second it goes on.
+// What may wait in memory for the handlers: records of a lane, and bytes of a subscription, of which each lane has an
+// equal share. With more of either the partition is paused, and goes on below a quarter of both.
 const (
-	laneFull = 2 * pollMax
-	laneLow  = pollMax / 2
+	laneFull  = 2 * pollMax
+	heldBytes = 16 << 20
 )
 
 // consumer is one member of a subscription's group. The client calls assigned, revoked and lost.
@@ -36,6 +37,8 @@ type lane struct {
 
 	mu     sync.Mutex
 	queue  []*kgo.Record
+	bytes  int // in it
+	most   int // of them
 	paused bool
 	wake   chan struct{} // has room for one signal
 }
@@ -104,13 +107,18 @@ func (c *consumer) leave(client *kgo.Client) {
 func (c *consumer) give(client *kgo.Client, partition int32, records []*kgo.Record) {
 	c.mu.Lock()
 	l := c.lanes[partition]
+	share := heldBytes / max(len(c.lanes), 1)
 	c.mu.Unlock()
 	if l == nil {
 		return // revoked between the fetch and now; the next owner fetches them again
 	}
 	l.mu.Lock()
+	l.most = share
 	l.queue = append(l.queue, records...)
-	if len(l.queue) >= laneFull && !l.paused {
+	for _, r := range records {
+		l.bytes += sizeOf(r)
+	}
+	if (len(l.queue) >= laneFull || l.bytes >= l.most) && !l.paused {
 		l.paused = true
 		client.PauseFetchPartitions(map[string][]int32{c.sub.Topic: {partition}})
 	}
@@ -125,7 +133,7 @@ func (l *lane) run(ctx context.Context) {
 	defer close(l.ended)
 	work, cancel := event.Linger(ctx, l.c.b.cfg.Grace)
 	defer cancel()
-	defer l.resume(0) // whoever gets the partition next in this client must not find it paused
+	defer l.drop() // whoever gets the partition next in this client must not find it paused
 	cfg := l.c.b.cfg
 	lane := event.Lane{Group: l.c.sub.Group, RetryMin: cfg.RetryMin, RetryMax: cfg.RetryMax, Log: l.c.b.log}
 	for {
@@ -168,19 +176,23 @@ func (l *lane) next() *kgo.Record {
 	r := l.queue[0]
 	l.queue[0] = nil
 	l.queue = l.queue[1:]
-	l.resumeLocked(laneLow)
+	l.bytes -= sizeOf(r)
+	l.resumeLocked()
 	return r
 }
 
-func (l *lane) resume(low int) {
+func (l *lane) drop() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.queue = nil
-	l.resumeLocked(low)
+	l.queue, l.bytes = nil, 0
+	l.resumeLocked()
 }
 
-func (l *lane) resumeLocked(low int) {
-	if l.paused && len(l.queue) <= low {
+// sizeOf is what r keeps in memory, roughly.
+func sizeOf(r *kgo.Record) int { return len(r.Key) + len(r.Value) }
+
+func (l *lane) resumeLocked() {
+	if l.paused && len(l.queue) <= laneFull/4 && l.bytes <= l.most/4 {
 		l.paused = false
 		l.client.ResumeFetchPartitions(map[string][]int32{l.c.sub.Topic: {l.partition}})
 	}

@@ -91,6 +91,8 @@ func (c *consumer) options() []kgo.Opt {
 		kgo.AutoCommitMarks(), kgo.BlockRebalanceOnPoll(),
 		kgo.OnPartitionsAssigned(c.assigned), kgo.OnPartitionsRevoked(c.revoked), kgo.OnPartitionsLost(c.lost),
 		kgo.FetchMaxWait(500 * time.Millisecond),
+		// The client fetches ahead from every broker at once, for each subscription.
+		kgo.FetchMaxBytes(8 << 20),
 		// Nobody waits for a replica that was killed much longer than its restart takes.
 		kgo.SessionTimeout(15 * time.Second), kgo.HeartbeatInterval(2 * time.Second), kgo.RebalanceTimeout(max(30*time.Second, 2*c.b.cfg.Grace)),
 	}

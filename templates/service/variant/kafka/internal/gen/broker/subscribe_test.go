@@ -100,6 +100,41 @@ func TestBacklog(t *testing.T) {
 	}
 }
 
+// TestMemoryIsBounded: large records pause their partition as many do, so that slow handlers do not fill the memory; every
+// partition has its share, and goes on when its handlers have caught up.
+func TestMemoryIsBounded(t *testing.T) {
+	client, err := kgo.NewClient(kgo.ConsumeTopics("orders"))
+	must(t, err)
+	defer client.Close()
+	c := &consumer{sub: Subscription{Topic: "orders", Group: "g"}, lanes: map[int32]*lane{}}
+	for p := range int32(2) {
+		c.lanes[p] = &lane{c: c, client: client, partition: p, wake: make(chan struct{}, 1)}
+	}
+	paused := func() []int32 { return client.PauseFetchPartitions(nil)["orders"] }
+	large := make([]byte, 256<<10)
+	given := 0
+	for ; len(paused()) == 0 && given < laneFull; given++ {
+		c.give(client, 1, []*kgo.Record{{Key: []byte("k"), Value: large}})
+	}
+	if bytes := given * len(large); bytes > heldBytes/2 || bytes < heldBytes/4 {
+		t.Errorf("paused with %d records of %d bytes, want about %d bytes in them", given, len(large), heldBytes/2)
+	}
+	for len(paused()) > 0 && given > 0 {
+		given--
+		c.lanes[1].next()
+	}
+	if bytes := given * len(large); bytes > heldBytes/8 || bytes < heldBytes/16 {
+		t.Errorf("goes on with %d bytes left, want a quarter of its share", bytes)
+	}
+	for range 20 {
+		c.give(client, 0, []*kgo.Record{{Value: make([]byte, heldBytes)}}) // larger than all
+	}
+	c.lanes[0].drop()
+	if p := paused(); len(p) > 0 {
+		t.Errorf("partitions %v are paused without anything in memory", p)
+	}
+}
+
 func lagOf(t testing.TB, brokers string, sub Subscription) int64 {
 	t.Helper()
 	lags, err := kadm.NewClient(raw(t, brokers)).Lag(t.Context(), groupName(sub))

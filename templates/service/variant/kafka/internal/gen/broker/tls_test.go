@@ -114,3 +114,29 @@ func TestCheck(t *testing.T) {
 		}
 	}
 }
+
+// TestCredentialsWithoutTLS: those that leave this host unencrypted are told of at start, and work.
+func TestCredentialsWithoutTLS(t *testing.T) {
+	for _, tt := range []struct {
+		brokers, sasl string
+		tls, told     bool
+	}{
+		{"localhost:9092,kafka.example.com:9092", "plain", false, true},
+		{"192.0.2.1:9092", "scram-sha-256", false, true},
+		{"kafka.example.com:9092", "plain", true, false},
+		{"kafka.example.com:9092", "", false, false},
+		{"localhost:9092,127.0.0.1:9093,[::1]:9094", "plain", false, false},
+	} {
+		cfg := config(tt.brokers)
+		if cfg.SASL, cfg.TLS = tt.sasl, tt.tls; tt.sasl != "" {
+			cfg.User, cfg.Password = "app", "pa55w0rd"
+		}
+		var said buffer
+		b, err := Open(t.Context(), cfg, testSource, slog.New(slog.NewTextHandler(&said, nil)))
+		must(t, err)
+		must(t, b.Close(t.Context()))
+		if log := said.String(); strings.Contains(log, "without TLS") != tt.told || strings.Contains(log, "pa55w0rd") {
+			t.Errorf("%+v: told %v\n%s", tt, !tt.told, log)
+		}
+	}
+}

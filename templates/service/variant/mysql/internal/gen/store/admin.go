@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -106,32 +108,41 @@ const (
 )
 
 // Requeue implements outbox.Admin.
-func (q *Queue) Requeue(ctx context.Context, row int64) error {
-	return q.letter(ctx, "requeue", row, requeue, forget, unblock)
+func (q *Queue) Requeue(ctx context.Context, rows ...int64) error {
+	return q.letters(ctx, "requeue", rows, requeue, forget, unblock)
 }
 
 // Skip implements outbox.Admin.
-func (q *Queue) Skip(ctx context.Context, row int64) error {
-	return q.letter(ctx, "skip", row, forget, unblock)
+func (q *Queue) Skip(ctx context.Context, rows ...int64) error {
+	return q.letters(ctx, "skip", rows, forget, unblock)
 }
 
-func (q *Queue) letter(ctx context.Context, what string, row int64, statements ...string) error {
+func (q *Queue) letters(ctx context.Context, what string, rows []int64, statements ...string) error {
 	err := q.inTx(ctx, func(tx *sql.Tx) error {
-		var shard int64
-		err := tx.QueryRowContext(ctx, letterShard, row).Scan(&shard)
-		if errors.Is(err, sql.ErrNoRows) {
-			return outbox.ErrNoLetter
+		shards := make(map[int64]bool)
+		for _, row := range rows {
+			var shard int64
+			err := tx.QueryRowContext(ctx, letterShard, row).Scan(&shard)
+			if errors.Is(err, sql.ErrNoRows) {
+				return fmt.Errorf("row %d: %w", row, outbox.ErrNoLetter)
+			}
+			if err != nil {
+				return err
+			}
+			if err := each(ctx, tx, row, statements); err != nil {
+				return err
+			}
+			shards[shard] = true
 		}
-		if err != nil {
-			return err
+		for _, shard := range slices.Sorted(maps.Keys(shards)) {
+			if err := each(ctx, tx, shard, []string{nextEpoch}); err != nil {
+				return err
+			}
 		}
-		if err := each(ctx, tx, row, statements); err != nil {
-			return err
-		}
-		return each(ctx, tx, shard, []string{nextEpoch})
+		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("%s dead letter %d: %w", what, row, err)
+		return fmt.Errorf("%s dead letters: %w", what, err)
 	}
 	q.committed()
 	return nil

@@ -149,8 +149,8 @@ const stats = `
 SELECT (SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT ?) AS counted),
        (SELECT coalesce(max(id) - min(id) + 1, 0) FROM outbox),
        (SELECT timestampdiff(MICROSECOND, created_at, UTC_TIMESTAMP(6)) FROM outbox ORDER BY id LIMIT 1),
-       (SELECT count(*) FROM outbox_dead),
-       (SELECT count(*) FROM outbox_blocked)`
+       (SELECT count(*) FROM (SELECT 1 FROM outbox_dead LIMIT ?) AS dead),
+       (SELECT count(*) FROM (SELECT 1 FROM outbox_blocked LIMIT ?) AS blocked)`
 
 // Stats implements outbox.Queue. Beyond what is counted, the span of ids is the estimate.
 func (q *Queue) Stats(ctx context.Context) (outbox.Stats, error) {
@@ -159,7 +159,8 @@ func (q *Queue) Stats(ctx context.Context) (outbox.Stats, error) {
 		span int64
 		age  sql.NullInt64
 	)
-	err := q.pool.QueryRowContext(ctx, stats, outbox.PendingExact+1).Scan(&s.Pending, &span, &age, &s.Dead, &s.BlockedKeys)
+	const most = outbox.PendingExact + 1
+	err := q.pool.QueryRowContext(ctx, stats, most, most, most).Scan(&s.Pending, &span, &age, &s.Dead, &s.BlockedKeys)
 	if err != nil {
 		return outbox.Stats{}, fmt.Errorf("read outbox stats: %w", err)
 	}

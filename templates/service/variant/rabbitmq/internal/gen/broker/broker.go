@@ -60,6 +60,9 @@ func Open(_ context.Context, cfg Config, source string, log *slog.Logger) (*Brok
 	if err != nil {
 		return nil, fmt.Errorf("open broker: %w", err)
 	}
+	if host := cfg.exposed(); host != "" {
+		log.Warn("the password goes to RabbitMQ without TLS: use amqps:// in RABBITMQ_URL", "host", host)
+	}
 	// The broker lives until Close, not as long as the context of its start.
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &Broker{

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/svcgen/svcgen/test/rig"
 )
@@ -127,3 +128,26 @@ func TestCheck(t *testing.T) {
 }
 
 func nopLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// TestPasswordWithoutTLS: one that leaves this host unencrypted is told of at start, and works.
+func TestPasswordWithoutTLS(t *testing.T) {
+	for url, told := range map[string]bool{
+		"amqp://app:pa55w0rd@mq.example.com/":    true,
+		"amqp://app:pa55w0rd@192.0.2.1:5672/":    true,
+		"amqps://app:pa55w0rd@mq.example.com/":   false,
+		"amqp://app:pa55w0rd@localhost:5672/":    false,
+		"amqp://app:pa55w0rd@127.0.0.1:5672/dev": false,
+		"amqp://app:pa55w0rd@[::1]:5672/":        false,
+		"amqp://mq.example.com/":                 false, // no password of ours
+	} {
+		cfg := config(url)
+		cfg.Timeout = time.Millisecond // nobody is there
+		var said buffer
+		b, err := Open(t.Context(), cfg, testSource, slog.New(slog.NewTextHandler(&said, nil)))
+		must(t, err)
+		must(t, b.Close(t.Context()))
+		if log := said.String(); strings.Contains(log, "without TLS") != told || strings.Contains(log, "pa55w0rd") {
+			t.Errorf("%s: told %v\n%s", url, !told, log)
+		}
+	}
+}
