@@ -21,8 +21,8 @@ import (
 type promised struct {
 	old    *contract.Contract // nil where an svcgen that kept none made the tree
 	now    contract.Contract
-	lost   bool // old was kept, and is gone
-	same   bool // nothing is another than it was, and there is nothing to compare
+	lost   string // the file of .svcgen that the last run wrote, and that is gone
+	same   bool   // nothing is another than it was, and there is nothing to compare
 	before *descriptorpb.FileDescriptorSet
 	after  *descriptorpb.FileDescriptorSet
 }
@@ -51,14 +51,20 @@ func unreadable(file string) error {
 }
 
 // promise compares the contract of the last run with that of this.
-func promise(tree *reconcile.Tree, old *contract.Contract, out *generator.Output) (promised, error) {
+func promise(tree *reconcile.Tree, lock reconcile.Lock, old *contract.Contract, out *generator.Output) (promised, error) {
 	p := promised{old: old, now: contract.Of(out.Service), before: &descriptorpb.FileDescriptorSet{}, after: &descriptorpb.FileDescriptorSet{}}
 	set, err := fs.ReadFile(tree.FS(), contract.Descriptors)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return p, err
 	}
-	if old == nil {
-		p.lost = err == nil
+	if _, kept := lock.Files[contract.File]; old == nil {
+		if kept {
+			p.lost = contract.File
+		}
+		return p, nil
+	}
+	if _, kept := lock.Files[contract.Descriptors]; kept && err != nil {
+		p.lost = contract.Descriptors
 		return p, nil
 	}
 	descriptors, _ := out.Files.Get(contract.Descriptors)
@@ -90,9 +96,12 @@ func (p promised) evolution(renames []string) (evolve.Plan, error) {
 
 // breaks compares the contracts of the service at dir. The first list is for a person to know; a run is refused for the second.
 func (p promised) breaks(dir string, out *generator.Output, allowed bool) (changes []drift.Change, known, refused diag.List, err error) {
-	if p.lost {
-		known.Warn(diag.Pos{File: contract.File}, "if it was deleted by mistake, take this run back, restore it from version control and run svcgen regen again",
-			"it is gone: what breaks was not looked at, and no signature follows")
+	if p.lost != "" {
+		message := "it is gone: what breaks was not looked at"
+		if p.lost == contract.File {
+			message += ", and no signature follows"
+		}
+		known.Warn(diag.Pos{File: p.lost}, "if it was deleted by mistake, take this run back, restore it from version control and run svcgen regen again", "%s", message)
 		return nil, known.In(dir), nil, nil
 	}
 	if p.old == nil || p.same {
