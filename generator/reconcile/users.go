@@ -10,8 +10,17 @@ import (
 	"github.com/svcgen/svcgen/generator/goedit"
 )
 
+// untouched is why a stub goes with its method.
+const untouched = "a stub nobody edited, of what is gone"
+
 // users plans a file that is created once, unless what it declares is declared elsewhere or the user deleted it.
 func (p *planner) users(f fileset.File) error {
+	if p.idle[f.Path] {
+		disk, err := p.whole(f.Path)
+		p.next.Files[f.Path] = Entry{Owner: f.Owner}
+		p.changes.remove(f.Path, f.Owner, disk, untouched)
+		return err
+	}
 	if done, err := p.evolved(f); done || err != nil {
 		return err
 	}
