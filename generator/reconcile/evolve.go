@@ -277,7 +277,7 @@ func (p *planner) stale(set *fileset.Set) (stale, vacant map[string]bool, err er
 			if sameButNames(disk.content, f) {
 				continue
 			}
-			if !tests || methods[f.Decl] || p.opt.Evolve.Changed(declOf(f)) {
+			if !tests || methods[f.Decl] || p.opt.Evolve.Changed(declOf(f)) || p.opt.Evolve.Added(declOf(f)) && !p.holds(disk.content, f) {
 				stale[f.Path], methods[f.Decl] = true, true
 			}
 		}

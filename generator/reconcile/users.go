@@ -52,7 +52,7 @@ func (p *planner) users(f fileset.File) error {
 		return nil
 	case disk.exists && (!was || p.opt.Evolve.Added(declOf(f))):
 		return p.occupied(f)
-	case was:
+	case was && !p.opt.Evolve.Added(declOf(f)):
 		known.Owner = f.Owner
 		p.next.Files[f.Path] = known
 		if !disk.exists && len(known.Hashes) > 0 {
