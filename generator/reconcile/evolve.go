@@ -21,6 +21,7 @@ type evolution struct {
 	text   map[string][]byte      // of the files that change, by the path they had
 	fresh  map[string]bool        // stubs nobody edited: the new one takes their place
 	idle   map[string]bool        // stubs nobody edited, of what is no longer in the contract
+	vacant map[string]bool        // stubs nobody edited, of another method than their file is for now
 	spare  map[string]bool        // stubs nobody edited, of a method that the user's own becomes
 	remade map[string]bool        // stubs nobody edited, made again where a rename has taken or left them
 	parked map[evolve.Decl]string // methods that are free for a new stub, and the file that the old one is in
@@ -46,7 +47,7 @@ func (p *planner) evolve(set *fileset.Set) error {
 	if err != nil {
 		return err
 	}
-	p.evolution = evolution{fresh: stale, spare: map[string]bool{}, from: map[string]string{}, remade: map[string]bool{}}
+	p.evolution = evolution{fresh: stale, vacant: vacant, spare: map[string]bool{}, from: map[string]string{}, remade: map[string]bool{}}
 	made := p.unplanned(set)
 	maps.Copy(made, vacant)
 	gone := maps.Clone(made)
@@ -264,12 +265,14 @@ func (p *planner) stale(set *fileset.Set) (stale, vacant map[string]bool, err er
 				continue
 			}
 			if !tests && f.Decl.Method != "" && !p.holds(disk.content, f) {
-				if vacant[f.Path], err = now.find(path.Dir(f.Path), f.Decl); err != nil {
+				declared, err := now.find(path.Dir(f.Path), f.Decl)
+				if err != nil {
 					return nil, nil, err
 				}
-			}
-			if vacant[f.Path] {
-				continue
+				if declared {
+					vacant[f.Path] = true
+					continue
+				}
 			}
 			if f, err = p.written(f); err != nil {
 				return nil, nil, err

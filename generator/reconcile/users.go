@@ -15,11 +15,16 @@ const untouched = "a stub nobody edited, of what is gone"
 
 // users plans a file that is created once, unless what it declares is declared elsewhere or the user deleted it.
 func (p *planner) users(f fileset.File) error {
-	if p.idle[f.Path] {
+	switch {
+	case p.idle[f.Path]:
 		disk, err := p.whole(f.Path)
 		p.next.Files[f.Path] = Entry{Owner: f.Owner}
 		p.changes.remove(f.Path, f.Owner, disk, untouched)
 		return err
+	case p.vacant[f.Path] && !p.serves(f.Path, p.disk[f.Path].content): // something of the user's needs it
+		p.next.Files[f.Path] = Entry{Owner: f.Owner}
+		p.changes.Kept = append(p.changes.Kept, Kept{Path: f.Path, Why: "yours; svcgen has no more use for it", News: true})
+		return nil
 	}
 	if done, err := p.evolved(f); done || err != nil {
 		return err
