@@ -101,7 +101,8 @@ func (p promised) breaks(dir string, out *generator.Output, allowed bool) (chang
 		if p.lost == contract.File {
 			message += ", and no signature follows"
 		}
-		known.Warn(diag.Pos{File: p.lost}, "if it was deleted by mistake, take this run back, restore it from version control and run svcgen regen again", "%s", message)
+		known.Warn(diag.Pos{File: p.lost}, "if it was deleted by mistake, take this run back, restore it from version control and run svcgen regen again",
+			"%s", message)
 		return nil, known.In(dir), nil, nil
 	}
 	if p.old == nil || p.same {

@@ -64,7 +64,8 @@ func origin(importPath string) string {
 		{"protoc-gen-swagger/", "github.com/grpc-ecosystem/grpc-gateway", ""},
 	} {
 		if strings.HasPrefix(importPath, o.prefix) {
-			return fmt.Sprintf("it comes with the Go module %s: copy it into an import root, or add -I %s<folder of that module> to svcgen new", o.module, o.dir)
+			return fmt.Sprintf("it comes with the Go module %s: copy it into an import root, or add -I %s<folder of that module> to svcgen new",
+				o.module, o.dir)
 		}
 	}
 	for _, prefix := range []string{"google/type/", "google/longrunning/", "google/iam/", "google/cloud/", "google/logging/", "google/api/", "google/rpc/"} {
