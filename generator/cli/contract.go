@@ -54,19 +54,20 @@ func unreadable(file string) error {
 }
 
 // promise compares the contract of the last run with that of this.
-func promise(tree *reconcile.Tree, old *contract.Contract, out *generator.Output) (promised, error) {
+func promise(tree *reconcile.Tree, lock reconcile.Lock, old *contract.Contract, out *generator.Output) (promised, error) {
 	p := promised{old: old, now: contract.Of(out.Service), before: &descriptorpb.FileDescriptorSet{}, after: &descriptorpb.FileDescriptorSet{}}
 	set, err := fs.ReadFile(tree.FS(), contract.Descriptors)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return p, err
 	}
+	kept := func(name string) bool { _, ok := lock.Files[name]; return ok }
 	if old == nil {
-		if _, blank := fs.Stat(tree.FS(), contract.File); blank == nil || err == nil {
+		if kept(contract.File) {
 			p.lost = contract.File
 		}
 		return p, nil
 	}
-	if len(set) == 0 {
+	if len(set) == 0 && kept(contract.Descriptors) {
 		p.lost = contract.Descriptors
 	}
 	descriptors, _ := out.Files.Get(contract.Descriptors)

@@ -57,7 +57,7 @@ func (a *app) runExplain(cmd *cobra.Command, limit maxProto, file string) (err e
 	if err != nil {
 		return within(dir, err)
 	}
-	said, err := promise(tree, before, out)
+	said, err := promise(tree, lock, before, out)
 	if err != nil {
 		return within(dir, err)
 	}

@@ -122,7 +122,7 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 	if err := a.warn(out.Warnings); err != nil {
 		return err
 	}
-	breaking, evolution, err := a.compareContracts(tree, dir, f, before, out, renames)
+	breaking, evolution, err := a.compareContracts(tree, dir, f, lock, before, out, renames)
 	if err != nil {
 		return err
 	}
@@ -164,9 +164,9 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 // compareContracts says what is other than the last run promised, and what that asks of the user's code. It warns of what breaks
 // callers and fails for what breaks consumers.
 func (a *app) compareContracts(
-	tree *reconcile.Tree, dir string, f regenFlags, before *contract.Contract, out *generator.Output, renames []evolve.Rename,
+	tree *reconcile.Tree, dir string, f regenFlags, lock reconcile.Lock, before *contract.Contract, out *generator.Output, renames []evolve.Rename,
 ) ([]drift.Change, evolve.Plan, error) {
-	said, err := promise(tree, before, out)
+	said, err := promise(tree, lock, before, out)
 	if err != nil {
 		return nil, evolve.Plan{}, within(dir, err)
 	}

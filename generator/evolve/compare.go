@@ -101,7 +101,7 @@ func Compare(old *contract.Contract, now contract.Contract, renames []Rename) (P
 			}
 		}
 	}
-	if err := p.checkRenames(); err != nil {
+	if err := p.checkRenames(old, now); err != nil {
 		return Plan{}, err
 	}
 	old = rebased(handling(renamed(old, renames), now), now.Module)

@@ -47,6 +47,27 @@ func ParseRename(s string) (Rename, error) {
 	return r, nil
 }
 
+// stays reports whether the service that the user calls typ is the one that was called so.
+func stays(old, now contract.Contract, typ string) bool {
+	return slices.ContainsFunc(now.Services, func(s contract.Service) bool {
+		return s.Type == typ && slices.ContainsFunc(old.Services, func(o contract.Service) bool { return o.Type == typ && o.Proto == s.Proto })
+	})
+}
+
+// newServices is a hint that says what the services are called that are new.
+func newServices(old, now contract.Contract) string {
+	var list []string
+	for _, s := range now.Services {
+		if !serves(old, s.Type) {
+			list = append(list, s.Proto+" is "+s.Type)
+		}
+	}
+	if list == nil {
+		return ""
+	}
+	return "in Go " + strings.Join(list, ", ")
+}
+
 // taken refuses a rename to what is declared at pos.
 func taken(r Rename, what string, pos diag.Pos) error {
 	return diag.List{{
@@ -86,7 +107,7 @@ func (p Plan) Leaves(d Decl) bool {
 
 // checkRenames refuses what cannot be meant: a rename of a method that is still there, or to one that is not. One that
 // is still there may be another by now: where a second rename says so, as when two have changed their names.
-func (p *Plan) checkRenames() error {
+func (p *Plan) checkRenames(old *contract.Contract, now contract.Contract) error {
 	var errs diag.List
 	from, to := map[Decl]bool{}, map[Decl]bool{}
 	for _, r := range p.renames {
@@ -97,6 +118,8 @@ func (p *Plan) checkRenames() error {
 			errs.Add(diag.Pos{}, another(r.From), "--rename %s: %s is in the proto still", r, r.From.Type)
 		case r.ofService() && len(p.methods(r.To.Type)) == 0:
 			errs.Add(diag.Pos{}, "rename it in the proto first", "--rename %s: %s is not in the proto, or has no methods", r, r.To.Type)
+		case r.ofService() && old != nil && serves(*old, r.From.Type) && stays(*old, now, r.To.Type):
+			errs.Add(diag.Pos{}, newServices(*old, now), "--rename %s: %s is no new name, it was in the proto before", r, r.To.Type)
 		case r.ofService():
 		case p.declared[r.From] && !p.Awaited(r.From):
 			errs.Add(diag.Pos{}, another(r.From), "--rename %s: %s is in the %s still", r, r.From, r.From.source())

@@ -22,6 +22,7 @@ type evolution struct {
 	text   map[string][]byte      // of the files that change, by the path they had
 	fresh  map[string]bool        // stubs nobody edited: the new one takes their place
 	idle   map[string]bool        // stubs nobody edited, of what is no longer in the contract
+	vacant map[string]bool        // stubs nobody edited, of another method than their file is for now
 	spare  map[string]bool        // stubs nobody edited, of a method that the user's own becomes
 	remade map[string]bool        // stubs nobody edited, made again where a rename has taken or left them
 	parked map[evolve.Decl]string // methods that are free for a new stub, and the file that the old one is in
@@ -43,12 +44,13 @@ func (d draft) drop(name string) {
 // evolve makes the edits in memory before any file is planned, since what is declared decides which stubs are made.
 func (p *planner) evolve(set *fileset.Set) error {
 	p.opt.Evolve.Places = places(set)
-	stale, err := p.stale(set)
+	stale, vacant, err := p.stale(set)
 	if err != nil {
 		return err
 	}
-	p.evolution = evolution{fresh: stale, spare: map[string]bool{}, from: map[string]string{}, remade: map[string]bool{}}
+	p.evolution = evolution{fresh: stale, vacant: vacant, spare: map[string]bool{}, from: map[string]string{}, remade: map[string]bool{}}
 	made := p.unplanned(set)
+	maps.Copy(made, vacant)
 	gone := maps.Clone(made)
 	maps.DeleteFunc(gone, func(name string, _ bool) bool { return p.serves(name, p.disk[name].content) })
 	if p.opt.Evolve.Empty() && len(gone) == 0 {
@@ -244,9 +246,12 @@ func (p *planner) stub(f fileset.File) bool {
 }
 
 // stale are the stubs nobody edited that would be others if they were made now. The test of a method stays as it is
-// where the method is the user's and as it was.
-func (p *planner) stale(set *fileset.Set) (map[string]bool, error) {
-	stale, methods := map[string]bool{}, map[fileset.Decl]bool{}
+// where the method is the user's and as it was. Vacant are those of another method than their file is for now, and which
+// has a file of its own already, as when the other of two services that had it is gone.
+func (p *planner) stale(set *fileset.Set) (stale, vacant map[string]bool, err error) {
+	stale, vacant = map[string]bool{}, map[string]bool{}
+	methods := map[fileset.Decl]bool{}
+	now := declarations{tree: p.tree, module: p.decls.module}
 	for _, tests := range []bool{false, true} {
 		for _, f := range set.Files() {
 			if isTest(f.Path) != tests || !p.stub(f) {
@@ -258,23 +263,33 @@ func (p *planner) stale(set *fileset.Set) (map[string]bool, error) {
 			}
 			disk, err := p.whole(f.Path)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			if same && p.fits(f, disk.content) {
 				continue
 			}
+			if !tests && f.Decl.Method != "" && !p.holds(disk.content, f) {
+				declared, err := now.find(path.Dir(f.Path), f.Decl)
+				if err != nil {
+					return nil, nil, err
+				}
+				if declared {
+					vacant[f.Path] = true
+					continue
+				}
+			}
 			if f, err = p.written(f); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			if sameButNames(disk.content, f) {
 				continue
 			}
-			if !tests || methods[f.Decl] || p.opt.Evolve.Changed(declOf(f)) {
+			if !tests || methods[f.Decl] || p.opt.Evolve.Changed(declOf(f)) || p.opt.Evolve.Added(declOf(f)) && !p.holds(disk.content, f) {
 				stale[f.Path], methods[f.Decl] = true, true
 			}
 		}
 	}
-	return stale, nil
+	return stale, vacant, nil
 }
 
 // unplanned are the Go files outside of gen folders that svcgen made, nobody edited, and no plan has any more.

@@ -47,6 +47,10 @@ func (p *planner) merged(f fileset.File) {
 	switch {
 	case !disk.exists && was:
 		p.changes.Kept = append(p.changes.Kept, Kept{Path: f.Path, Why: "deleted by you"})
+		if f.Path == "go.mod" && !rendered { // the module of a folder around this one
+			p.changes.Notes.Warn(diag.Pos{File: f.Path}, "run go mod tidy in the module that this folder is in",
+				"deleted by you, and what svcgen generates may need other modules now")
+		}
 	case !disk.exists:
 		p.changes.change(Create, f, disk, "")
 	case pending.exists && was: // merged past it, it would be an old one

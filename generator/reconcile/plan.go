@@ -345,7 +345,7 @@ func (p *planner) gone(name string, entry Entry) error {
 	same := p.old.origin() == p.next.origin()
 	switch {
 	case users && p.idle[name]:
-		p.changes.remove(name, entry.Owner, disk, "a stub nobody edited, of what is gone")
+		p.changes.remove(name, entry.Owner, disk, untouched)
 	case users && edited && will == nil: // moved, or removed for another
 	case users && same: // what the user does to it leaves the lock as it is
 		p.next.Files[name] = entry

@@ -10,8 +10,22 @@ import (
 	"github.com/svcgen/svcgen/generator/goedit"
 )
 
+// untouched is why a stub goes with its method.
+const untouched = "a stub nobody edited, of what is gone"
+
 // users plans a file that is created once, unless what it declares is declared elsewhere or the user deleted it.
 func (p *planner) users(f fileset.File) error {
+	switch {
+	case p.idle[f.Path]:
+		disk, err := p.whole(f.Path)
+		p.next.Files[f.Path] = Entry{Owner: f.Owner}
+		p.changes.remove(f.Path, f.Owner, disk, untouched)
+		return err
+	case p.vacant[f.Path] && !p.serves(f.Path, p.disk[f.Path].content): // something of the user's needs it
+		p.next.Files[f.Path] = Entry{Owner: f.Owner}
+		p.changes.Kept = append(p.changes.Kept, Kept{Path: f.Path, Why: "yours; svcgen has no more use for it", News: true})
+		return nil
+	}
 	if done, err := p.evolved(f); done || err != nil {
 		return err
 	}
@@ -43,7 +57,7 @@ func (p *planner) users(f fileset.File) error {
 		return nil
 	case disk.exists && (!was || p.opt.Evolve.Added(declOf(f))):
 		return p.occupied(f)
-	case was:
+	case was && !p.opt.Evolve.Added(declOf(f)):
 		known.Owner = f.Owner
 		p.next.Files[f.Path] = known
 		if !disk.exists && len(known.Hashes) > 0 {

@@ -29,7 +29,7 @@ func (l *loader) missingHint(importPath string) string {
 			return fmt.Sprintf("did you mean %s?", name)
 		}
 	}
-	return "looked in " + l.searched() + "; name another import root in proto.imports, or with -I"
+	return "looked in " + l.searched() + "; name another import root in proto.imports, or to svcgen new with -I"
 }
 
 // sameFileOrFolder reports whether two paths that are near each other are so for a reason: b/c.proto and a.proto differ by
@@ -64,12 +64,13 @@ func origin(importPath string) string {
 		{"protoc-gen-swagger/", "github.com/grpc-ecosystem/grpc-gateway", ""},
 	} {
 		if strings.HasPrefix(importPath, o.prefix) {
-			return fmt.Sprintf("it comes with the Go module %s: add -I %s<folder of that module>", o.module, o.dir)
+			return fmt.Sprintf("it comes with the Go module %s: copy it into an import root, or add -I %s<folder of that module> to svcgen new",
+				o.module, o.dir)
 		}
 	}
 	for _, prefix := range []string{"google/type/", "google/longrunning/", "google/iam/", "google/cloud/", "google/logging/", "google/api/", "google/rpc/"} {
 		if strings.HasPrefix(importPath, prefix) {
-			return "it comes with https://github.com/googleapis/googleapis: add -I <folder of a copy>"
+			return "it comes with https://github.com/googleapis/googleapis: copy it into an import root, or add -I <folder of a copy> to svcgen new"
 		}
 	}
 	return ""
