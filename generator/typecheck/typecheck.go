@@ -59,8 +59,15 @@ func (m Module) Load(ask func(name string) bool) (*Change, error) {
 	return c, nil
 }
 
-// Broken are the lines that compiled before the change and will not afterwards. It reads nothing.
-func (c *Change) Broken() diag.List {
+// Broken are the lines that compiled before the change and will not afterwards. It reads nothing. Of code that is wrong go/types may
+// panic, as for some types that contain themselves: which lines break is not known then.
+func (c *Change) Broken() (list diag.List) {
+	defer func() {
+		if recover() != nil {
+			list = nil
+			list.Warn(diag.Pos{}, "go vet ./... names them", "which lines of yours break is not known: the type checker of Go fails")
+		}
+	}()
 	c.narrow()
 	if !slices.ContainsFunc(c.files, func(f *file) bool { return f.was != nil && f.asked }) {
 		return nil
