@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"path"
 	"sync"
 
@@ -75,7 +76,8 @@ func brokenLines(tree *reconcile.Tree, module string, changes *reconcile.Changes
 	return func() diag.List {
 		list := find()
 		if len(list) > 0 {
-			list[len(list)-1].Hint = "svcgen edits no body: these lines are left to you"
+			last := &list[len(list)-1]
+			last.Hint = cmp.Or(last.Hint, "svcgen edits no body: these lines are left to you")
 		}
 		return list
 	}, nil

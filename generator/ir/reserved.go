@@ -23,7 +23,7 @@ func reservedImports() []string {
 		"lis", "main", "m", "msg", "name", "ok", "opts", "out", "payload", "r", "reg", "req", "res", "resp", "rt", "run", "s", "server",
 		"srv", "start", "stream", "svc", "t", "tests", "tt", "tx", "v", "want", "x",
 		// declarations of internal/gen/app and cmd; a test compares
-		"caller", "classify", "closer", "compact", "consume", "consumer", "consumers", "dialable", "drain", "edits", "exactly",
+		"caller", "classify", "closer", "compact", "consume", "consumer", "consumers", "dialable", "drain", "edits",
 		"explain", "group", "identity", "indented", "inlet", "interactive", "load", "message", "methods", "nearest", "readable",
 		"readiness", "register", "report", "requests", "serve", "settings", "squeeze", "tail", "terminal", "unlessDone", "usagef", "watcher",
 	}

@@ -215,15 +215,16 @@ func places(set *fileset.Set) map[evolve.Decl]string {
 
 // holds reports whether a file as it was made declares what f does, or tests it.
 func (p *planner) holds(content []byte, f fileset.File) bool {
-	file, errs := goedit.ParseFile(f.Path, content)
-	if errs != nil {
-		return false
-	}
-	own := p.declared(declOf(f))
 	if isTest(f.Path) {
-		own = goedit.Declared{Name: testOf(f)}
+		return declares(f, content, goedit.Declared{Name: testOf(f)})
 	}
-	return slices.Contains(file.Declares(), own)
+	return declares(f, content, p.declared(declOf(f)))
+}
+
+// declares reports whether the content of f declares one of the given.
+func declares(f fileset.File, content []byte, either ...goedit.Declared) bool {
+	file, errs := goedit.ParseFile(f.Path, content)
+	return errs == nil && slices.ContainsFunc(file.Declares(), func(d goedit.Declared) bool { return slices.Contains(either, d) })
 }
 
 // testOf is what the test of what f is there for is called.
@@ -268,7 +269,7 @@ func (p *planner) stale(set *fileset.Set) (stale, vacant map[string]bool, err er
 			if same && p.fits(f, disk.content) {
 				continue
 			}
-			if !tests && f.Decl.Method != "" && !p.holds(disk.content, f) {
+			if !tests && f.Decl.Method != "" && !declares(f, disk.content, p.declared(declOf(f)), goedit.Declared{Recv: f.Decl.Type, Name: f.Decl.Method}) {
 				declared, err := now.find(path.Dir(f.Path), f.Decl)
 				if err != nil {
 					return nil, nil, err

@@ -38,7 +38,9 @@ func mergeGoMod(base, ours, theirs []byte, used func(module string) bool) ([]byt
 	}
 	have := make(map[string]*modfile.Require, len(mine.Require))
 	for _, r := range mine.Require {
-		have[r.Mod.Path] = r
+		if own := have[r.Mod.Path]; own == nil || semver.Compare(r.Mod.Version, own.Mod.Version) > 0 { // of two the newer one counts
+			have[r.Mod.Path] = r
+		}
 	}
 	for i, r := range want.Require {
 		own, ok := have[r.Mod.Path]
@@ -49,6 +51,9 @@ func mergeGoMod(base, ours, theirs []byte, used func(module string) bool) ([]byt
 			if err := mine.AddRequire(r.Mod.Path, r.Mod.Version); err != nil {
 				return nil, err
 			}
+		}
+		if ok && !r.Indirect && onlyIndirect(own) { // as unrequire left it
+			own.Syntax.Suffix = nil
 		}
 	}
 	if before, err := modfile.Parse("go.mod", base, nil); err == nil {
@@ -111,6 +116,11 @@ func require(file *modfile.File, r, beside *modfile.Require) {
 
 var indirect = modfile.Comment{Token: "// indirect", Suffix: true}
 
+// onlyIndirect reports whether a requirement is marked as indirect, and says nothing else.
+func onlyIndirect(r *modfile.Require) bool {
+	return r.Syntax != nil && len(r.Syntax.Suffix) == 1 && r.Syntax.Suffix[0].Token == indirect.Token
+}
+
 // unrequire takes back what is in before, as it was, and not in want. Where the user requires modules of their own, one of those may
 // need it: it is required indirectly then.
 func unrequire(mine *modfile.File, before, want []*modfile.Require, used func(module string) bool) {
@@ -140,7 +150,7 @@ func needed(was, now []byte, used func(module string) bool) bool {
 	}
 	after, err := modfile.Parse("go.mod", now, nil)
 	return err == nil && slices.ContainsFunc(before.Require, func(r *modfile.Require) bool {
-		return !r.Indirect && !requires(after.Require, r.Mod.Path) && used(r.Mod.Path)
+		return !requires(after.Require, r.Mod.Path) && used(r.Mod.Path)
 	})
 }
 
@@ -159,7 +169,8 @@ func sweep(file *modfile.FileSyntax) {
 		case *modfile.LineBlock:
 			n := len(stmt.Line)
 			stmt.Line = slices.DeleteFunc(stmt.Line, none)
-			return n > 0 && len(stmt.Line) == 0 && len(stmt.Before)+len(stmt.RParen.Before) == 0
+			said := len(stmt.Before) + len(stmt.Suffix) + len(stmt.LParen.Suffix) + len(stmt.RParen.Before) + len(stmt.RParen.Suffix)
+			return n > 0 && len(stmt.Line) == 0 && said == 0
 		}
 		return false
 	})

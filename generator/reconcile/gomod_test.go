@@ -40,6 +40,21 @@ func TestMergeGoMod(t *testing.T) {
 			ours: "module m\n\nrequire a.com/a v1.0.0\n\nrequire a.com/kafka v1.0.0 // mine\n",
 			want: "module m\n\nrequire a.com/a v1.0.0\n\nrequire a.com/rabbit v1.0.0\n\nrequire a.com/kafka v1.0.0 // mine\n",
 		},
+		{
+			name: "what was indirect meanwhile is svcgen's again",
+			ours: "module m\n\nrequire (\n\ta.com/a v1.0.0 // indirect\n\ta.com/rabbit v1.0.0 // indirect; mine\n\ta.com/x v1.0.0\n)\n",
+			want: "module m\n\nrequire (\n\ta.com/a v1.0.0\n\ta.com/rabbit v1.0.0 // indirect; mine\n\ta.com/x v1.0.0\n)\n",
+		},
+		{
+			name: "of two versions of a module the newer one counts",
+			ours: "module m\n\nrequire (\n\ta.com/a v1.9.0\n\ta.com/a v0.9.0\n\ta.com/rabbit v0.8.0\n\ta.com/rabbit v0.9.0\n)\n",
+			want: "module m\n\nrequire (\n\ta.com/a v1.9.0\n\ta.com/a v0.9.0\n\ta.com/rabbit v1.0.0\n)\n",
+		},
+		{
+			name: "a block with comments of its own",
+			ours: "module m\n\nrequire ( // mine\n\ta.com/kafka v1.0.0\n) // too\n\nrequire (\n\ta.com/a v1.0.0\n\ta.com/rabbit v1.0.0\n)\n",
+			want: "module m\n\nrequire ( // mine\n) // too\n\nrequire (\n\ta.com/a v1.0.0\n\ta.com/rabbit v1.0.0\n)\n",
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

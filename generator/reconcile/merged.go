@@ -86,7 +86,11 @@ func (p *planner) threeWay(f fileset.File, disk, pending found) {
 	unmerged, joined := diag.Unmerged(f.Path, disk.content)
 	ours := disk.content
 	if joined {
+		bases = p.baseTexts(f.Path, "")
 		ours = withoutConflicts(disk.content, append(slices.Clone(bases), f.Content)...)
+		if len(bases) > 1 { // what only the other branch made is to go
+			bases = slices.DeleteFunc(bases, func(base []byte) bool { return bytes.Equal(base, f.Content) })
+		}
 	}
 	if ours == nil || joined && len(bases) == 0 {
 		p.decls.errs = append(p.decls.errs, unmerged)

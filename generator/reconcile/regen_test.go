@@ -196,6 +196,19 @@ func TestRegen(t *testing.T) {
 			},
 		},
 		{
+			name: "so does what it needs of that, though it is indirect",
+			before: []fileset.File{
+				merged("go.mod", "module m\n\nrequire (\n\ta.com/a v1.0.0\n\ta.com/c v1.0.0\n)\n\nrequire a.com/b v1.0.0 // indirect\n"), merged("go.sum", "a v1 h1:a\nb v1 h1:b\n"),
+			},
+			meddle: func(w *world) { w.write("mine.go", "package m\n\nimport _ \"a.com/b/x\"\n") },
+			after:  []fileset.File{merged("go.mod", "module m\n\nrequire a.com/a v1.0.0\n"), merged("go.sum", "a v1 h1:a\n")},
+			did:    "merge go.mod",
+			want: map[string]string{
+				"go.mod": "module m\n\nrequire (\n\ta.com/a v1.0.0\n)\n\nrequire a.com/b v1.0.0 // indirect\n", "go.sum": "a v1 h1:a\nb v1 h1:b\n",
+				"mine.go": "package m\n\nimport _ \"a.com/b/x\"\n",
+			},
+		},
+		{
 			name: "what code of the user's needs stays in a go.mod and go.sum nobody edited",
 			before: []fileset.File{
 				merged("go.mod", "module m\n\nrequire (\n\ta.com/a v1.0.0\n\ta.com/b v1.0.0\n\ta.com/c v1.0.0\n)\n"), merged("go.sum", "a v1 h1:a\nb v1 h1:b\n"),

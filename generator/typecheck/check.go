@@ -101,13 +101,24 @@ func (w *world) check(name string, files []*ast.File, known map[string]*types.Pa
 			}
 		},
 	}
-	pkg, _ := conf.Check(name, w.fset, files, nil) // its errors were collected
+	pkg := w.run(conf, name, files)
 	if !signatures {
 		for _, f := range files {
 			found = append(found, w.imports(f, known)...)
 		}
 	}
 	return pkg, found
+}
+
+// run runs the type checker, whose errors are collected. In code that is wrong it may panic, as for some types that contain themselves.
+func (w *world) run(conf types.Config, name string, files []*ast.File) (pkg *types.Package) {
+	defer func() {
+		if recover() != nil {
+			w.failed = true
+		}
+	}()
+	pkg, _ = conf.Check(name, w.fset, files, nil)
+	return pkg
 }
 
 // imports are the faults of imports that go/types leaves out: it tells a package that is gone in one file only, and takes

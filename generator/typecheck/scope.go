@@ -12,7 +12,8 @@ import (
 // affected: that is what something that changes declares, and what is declared with such a word outside of function
 // bodies. A method counts for the type it is declared for: whoever has a value of that calls it without naming the type.
 // Concerned is also a file that imports a package of which files come, go, or get another head, one that declares a name by
-// which a file that changes imports something, and every file of a package whose files call it by different names.
+// which a file that changes imports something, every file of a package whose files call it by different names, and one with a dot
+// import, beside a file that changes: what that declares may be among the names it takes. So may be what one of two packages declares.
 //
 // To check those files others are needed: those that declare what the code to check has words for, and so on. That goes
 // for methods, too: one for which there is no word is not called, and no interface asks for it. Beside the packages that can
@@ -73,7 +74,7 @@ func (c *Change) narrow() {
 	affected := affectedBy(files)
 	for _, f := range files {
 		torn := changing[f.folder] && len(clauses[f.folder]) > 1
-		f.present = f.changes() || torn
+		f.present = f.changes() || torn || changing[f.folder] && len(f.dots) > 0 || len(f.dots) > 1 && common(f.dots, changing)
 		f.asked = c.ask(f.name) && (f.present || common(f.imports, turning) || slices.ContainsFunc(f.parts, func(p *part) bool {
 			return called[f.folder].have(p.declared) || affected[f.folder].have(p.declared) || affected.seen(f, p.outer) || affected.seenIn(f, p.bodies)
 		}))
@@ -167,6 +168,15 @@ func (s *scope) need(files []*file) {
 			aliases.add(p.aliases)
 			if p.changes {
 				s.words.add(p.methods) // for the hint that what is gone has another name in a new case
+			}
+		}
+		if f.asked && len(f.dots) > 1 {
+			for _, other := range files {
+				for _, p := range other.parts {
+					if f.dots[other.folder] {
+						s.words.add(p.declared) // two may declare the same
+					}
+				}
 			}
 		}
 	}

@@ -91,15 +91,21 @@ func (m Module) after() map[string][]byte {
 
 // broken are the lines of the files in scope.
 func (c *Change) broken() diag.List {
-	faults := c.world(func(f *file) *state { return f.is }).faults()
-	if len(faults) == 0 {
+	var list diag.List
+	is := c.world(func(f *file) *state { return f.is })
+	faults := is.faults()
+	if len(faults) == 0 && !is.failed {
 		return nil // whatever was wrong before
 	}
 	known := map[fault]int{}
-	for _, f := range c.world(func(f *file) *state { return f.was }).faults() {
+	was := c.world(func(f *file) *state { return f.was })
+	for _, f := range was.faults() {
 		known[f.fault]++
 	}
-	var list diag.List
+	if is.failed || was.failed {
+		list.Warn(diag.Pos{}, "go vet ./... names them", "which lines of yours break is not known: the type checker of Go fails")
+		return list
+	}
 	for _, f := range faults {
 		old := f.fault
 		if from, renamed := c.Renamed[old.file]; renamed {
@@ -260,6 +266,7 @@ type world struct {
 	gone    map[string]bool     // the folders that are looked into; true: no file of it is built
 	made    map[string]*unit
 	others  map[string]*types.Package // from elsewhere
+	failed  bool                      // go/types did not get over the code
 }
 
 // world is the module in the states that pick returns.

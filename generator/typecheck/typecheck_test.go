@@ -186,3 +186,23 @@ func TestEachPanics(t *testing.T) {
 	}()
 	_ = each([]*file{{}, {}}, func(*file) error { panic("as told") })
 }
+
+// TestCheckerFails is about code that go/types of Go 1.26 does not get over: it is no reason for a run to end.
+func TestCheckerFails(t *testing.T) {
+	m := Module{Path: "m.test", Files: map[string][]byte{
+		"gen/a.go": []byte("package gen\n"),
+		"user/u.go": []byte(`package user
+import _ "m.test/gen"
+type G[P any] struct{}
+type A map[string][len(unknown)]B
+type B = C
+type C struct { X G[B]; Unknown }
+`),
+	}, Changed: map[string][]byte{"gen/a.go": []byte("package other\n")}}
+	ask := func(name string) bool { return strings.HasPrefix(name, "user/") }
+	for _, d := range must(m.Load(ask)).Broken() {
+		if !strings.Contains(d.Message, "is not known") {
+			t.Errorf("%v", d)
+		}
+	}
+}
