@@ -80,8 +80,8 @@ func (in *inlet) subscribe(ctx context.Context, c consumer) error {
 	return nil
 }
 
-// late is how long after its deadline a handler that still runs is named in the log: it holds up all that is behind.
-const late = 5 * time.Second
+// stuckAfter is how long after its deadline a handler that still runs is named in the log: it holds up all that is behind.
+const stuckAfter = 5 * time.Second
 
 // take runs the handler for one event, as part of the trace that emitted it, measures and logs.
 func (in *inlet) take(ctx context.Context, c consumer, d *broker.Delivery) error {
@@ -114,7 +114,7 @@ func (in *inlet) take(ctx context.Context, c consumer, d *broker.Delivery) error
 func (in *inlet) call(ctx context.Context, c consumer, d *broker.Delivery) error {
 	ctx, cancel := context.WithTimeout(ctx, in.timeout)
 	defer cancel()
-	stuck := time.AfterFunc(in.timeout+late, func() {
+	stuck := time.AfterFunc(in.timeout+stuckAfter, func() {
 		in.log.ErrorContext(ctx, "event handler does not heed its deadline", slog.String("type", d.Type), slog.String("topic", d.Topic),
 			slog.String("id", d.ID.String()))
 	})
