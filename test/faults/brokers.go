@@ -173,14 +173,22 @@ func (s *Scene) letters(ctx context.Context) ([]string, error) {
 	return column[string](ctx, s.DB, "SELECT id FROM outbox_dead ORDER BY id")
 }
 
-// revive heals, and requeues dead letters as an operator does until there are none.
+// revive heals, and requeues dead letters as an operator does until there are none, and none to come: what was refused before
+// may still have to be counted.
 func (s *Scene) revive(ctx context.Context) error {
 	s.Heal()
 	env := s.build.tree.Env("DATABASE_URL=" + s.DB.direct)
 	return s.Until(ctx, time.Minute, "all dead letters are requeued", func(ctx context.Context) error {
-		dead, err := s.letters(ctx)
-		if err != nil || len(dead) == 0 {
+		refused, err := column[int64](ctx, s.DB, "SELECT id FROM outbox WHERE attempts > 0")
+		if err != nil {
 			return err
+		}
+		dead, err := s.letters(ctx) // afterwards, since they come from there
+		if err != nil || len(dead) == 0 && len(refused) == 0 {
+			return err
+		}
+		if len(dead) == 0 {
+			return fmt.Errorf("%d that were refused wait", len(refused))
 		}
 		if _, err := s.build.tree.Command(ctx, s.build.bin, env, "outbox", "requeue", "--all"); err != nil {
 			return err
