@@ -473,17 +473,20 @@ func (s *Scene) drained(ctx context.Context) error {
 	})
 }
 
-// arrive waits until the tap has got what the database says was committed, or nothing has come for long.
+// arrive waits until the tap has got what the database says was committed, or nothing has come for long: of that, an outage
+// just before does not count.
 func (s *Scene) arrive(ctx context.Context) error {
 	missing, err := s.committed(ctx)
 	if err != nil {
 		return err
 	}
+	began := time.Now()
 	return s.Until(ctx, time.Minute, "the tap catches up", func(context.Context) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		silent := min(time.Since(s.lastTap), time.Since(began))
 		missing = slices.DeleteFunc(missing, func(op string) bool { return s.arrived[op] })
-		if len(missing) > 0 && time.Since(s.lastTap) < cmp.Or(s.Fault.Patience, quiet) {
+		if len(missing) > 0 && silent < cmp.Or(s.Fault.Patience, quiet) {
 			return fmt.Errorf("%d events are missing", len(missing))
 		}
 		return nil
