@@ -7,13 +7,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/acme/inventory/internal/gen/event"
+	"github.com/acme/inventory/internal/gen/outbox"
 )
 
 // Config says where RabbitMQ is and how to use it.
@@ -97,20 +97,13 @@ func (c Config) credentials() (user, password string, err error) {
 // exposed is the host to which the password goes unencrypted, or empty.
 func (c Config) exposed() string {
 	u, err := url.Parse(c.URL)
-	if err != nil || u.Scheme != "amqp" || local(u.Hostname()) {
+	if err != nil || u.Scheme != "amqp" || outbox.Loopback(u.Hostname()) {
 		return ""
 	}
 	if _, password, err := c.credentials(); err != nil || password == "" {
 		return ""
 	}
 	return u.Hostname()
-}
-
-// local reports whether only this host can be meant. A name is taken as its address only for localhost: what another
-// name resolves to may change.
-func local(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // tlsConfig is read at every connect, so that certificates can be renewed without a restart.

@@ -110,8 +110,7 @@ func (c Config) options() (*mysql.Config, error) {
 // secure asks for TLS where the connection leaves this host, unless the URL says what else.
 func (c Config) secure(m *mysql.Config) error {
 	host, _, err := net.SplitHostPort(m.Addr)
-	ip := net.ParseIP(host)
-	local := m.Net == "unix" || err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+	local := m.Net == "unix" || err == nil && outbox.Loopback(host)
 	switch {
 	case c.TLSCA == "" && c.TLSCert == "":
 		if m.TLSConfig == "" && !local {

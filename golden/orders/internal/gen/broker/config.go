@@ -95,18 +95,11 @@ func (c Config) exposed() string {
 		if err != nil {
 			host = b
 		}
-		if !local(host) {
+		if !outbox.Loopback(host) {
 			return host
 		}
 	}
 	return ""
-}
-
-// local reports whether only this host can be meant. A name is taken as its address only for localhost: what another
-// name resolves to may change.
-func local(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // options are what every client of the service has in common.

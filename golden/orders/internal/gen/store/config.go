@@ -6,7 +6,6 @@ package store
 import (
 	"fmt"
 	"math"
-	"net"
 	"net/url"
 	"os"
 	"strings"
@@ -69,8 +68,7 @@ func local(c pgconn.Config) bool {
 		hosts = append(hosts, f.Host)
 	}
 	for _, host := range hosts {
-		ip := net.ParseIP(host)
-		if host != "localhost" && !strings.HasPrefix(host, "/") && !strings.HasPrefix(host, "@") && (ip == nil || !ip.IsLoopback()) {
+		if !strings.HasPrefix(host, "/") && !strings.HasPrefix(host, "@") && !outbox.Loopback(host) {
 			return false
 		}
 	}

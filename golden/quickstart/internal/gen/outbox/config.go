@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"time"
 )
 
@@ -72,6 +73,13 @@ func Problems(part interface {
 	var errs []error
 	part.Check(func(key, problem string) { errs = append(errs, fmt.Errorf("%s: %s", key, problem)) })
 	return errors.Join(errs...)
+}
+
+// Loopback reports whether only this host can be meant. A name is taken as its address only for localhost: what another name
+// resolves to may change. Databases and brokers elsewhere are to be reached with TLS.
+func Loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // withDefaults fills zero fields in.
