@@ -22,6 +22,10 @@ const (
 	FileOptions    protowire.Number = 8
 	FileSourceInfo protowire.Number = 9
 
+	messageFields protowire.Number = 2
+	messageNested protowire.Number = 3
+	messageOneofs protowire.Number = 8
+
 	OptionsGoPackage protowire.Number = 11
 
 	LocationPath protowire.Number = 1
@@ -57,6 +61,47 @@ func Fields(message []byte) iter.Seq2[Field, error] {
 			message = message[n:]
 		}
 	}
+}
+
+// Declarations is the descriptor of a file without the fields and oneofs of its messages. All else is there, so that it can be linked.
+func Declarations(file []byte) ([]byte, error) {
+	out := make([]byte, 0, len(file)/2)
+	for f, err := range Fields(file) {
+		if err != nil {
+			return nil, err
+		}
+		if f.Number != FileMessages {
+			out = append(out, f.Whole...)
+			continue
+		}
+		bare, err := bareMessage(f.Value)
+		if err != nil {
+			return nil, err
+		}
+		out = Append(out, FileMessages, bare)
+	}
+	return out, nil
+}
+
+func bareMessage(message []byte) ([]byte, error) {
+	var out []byte
+	for f, err := range Fields(message) {
+		if err != nil {
+			return nil, err
+		}
+		switch f.Number {
+		case messageFields, messageOneofs:
+		case messageNested:
+			bare, err := bareMessage(f.Value)
+			if err != nil {
+				return nil, err
+			}
+			out = Append(out, messageNested, bare)
+		default:
+			out = append(out, f.Whole...)
+		}
+	}
+	return out, nil
 }
 
 // Append adds a length-delimited field to a message.

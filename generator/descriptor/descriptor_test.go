@@ -5,7 +5,11 @@ import (
 	"testing"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
+	_ "google.golang.org/protobuf/types/gofeaturespb"
+	_ "google.golang.org/protobuf/types/known/structpb"
 )
 
 func TestFieldsAreTheMessage(t *testing.T) {
@@ -30,6 +34,48 @@ func TestFieldsAreTheMessage(t *testing.T) {
 	}
 	if !bytes.Equal(whole, file) || !bytes.Equal(again, file) {
 		t.Errorf("%x\nin its fields    %x\nmade of values   %x", file, whole, again)
+	}
+}
+
+// Everything is declared as it was, and no message has fields.
+func TestDeclarations(t *testing.T) {
+	for _, path := range []string{"google/protobuf/descriptor.proto", "google/protobuf/struct.proto", "google/protobuf/go_features.proto"} {
+		t.Run(path, func(t *testing.T) {
+			linked, err := protoregistry.GlobalFiles.FindFileByPath(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := protodesc.ToFileDescriptorProto(linked)
+			raw, err := proto.Marshal(want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			withoutFields(want.GetMessageType())
+			bare, err := Declarations(raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := &descriptorpb.FileDescriptorProto{}
+			if err := proto.Unmarshal(bare, got); err != nil {
+				t.Fatal(err)
+			}
+			if len(bare) == len(raw) || !proto.Equal(got, want) {
+				t.Errorf("%d bytes of %d:\n%v\nwant\n%v", len(bare), len(raw), got, want)
+			}
+			if _, err := protodesc.NewFile(got, protoregistry.GlobalFiles); err != nil {
+				t.Error(err)
+			}
+			if _, err := Declarations(raw[:len(raw)-1]); err == nil {
+				t.Error("half of a file is read")
+			}
+		})
+	}
+}
+
+func withoutFields(messages []*descriptorpb.DescriptorProto) {
+	for _, m := range messages {
+		m.Field, m.OneofDecl = nil, nil
+		withoutFields(m.GetNestedType())
 	}
 }
 

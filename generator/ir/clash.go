@@ -44,19 +44,19 @@ func (r *resolver) clashes() {
 		if f.Kept {
 			continue
 		}
-		for d := range allMessages(f.Desc) {
+		for d := range allMessages(f.Desc()) {
 			r.memberClashes(d)
 		}
-		for i := range f.Desc.Services().Len() {
-			r.methodClashes(f.Desc.Services().Get(i))
+		for i := range f.Names.Services().Len() {
+			r.methodClashes(f.Names.Services().Get(i))
 		}
 	}
 }
 
 // forwards reports whether a file's Go code repeats names of other files.
 func forwards(f *schema.File) bool {
-	for i := range f.Desc.Imports().Len() {
-		if f.Desc.Imports().Get(i).IsPublic {
+	for i := range f.Names.Imports().Len() {
+		if f.Names.Imports().Get(i).IsPublic {
 			return true
 		}
 	}
@@ -91,13 +91,13 @@ func (r *resolver) place(n goName) diag.Pos {
 // goNames are the exported names of a file's Go code, and the unexported ones that a proto can choose.
 func (r *resolver) goNames(f *schema.File) []goName {
 	n := &goNamer{resolver: r}
-	n.names = append(n.names, goName{"File_" + sanitized(f.Path), "file %s", f.Desc, n.fileStart(f)})
+	n.names = append(n.names, goName{"File_" + sanitized(f.Path), "file %s", f.Names, n.fileStart(f)})
 	n.declarations(f)
-	for i := range f.Desc.Services().Len() {
-		n.service(f.Desc.Services().Get(i))
+	for i := range f.Names.Services().Len() {
+		n.service(f.Names.Services().Get(i))
 	}
-	for i := range f.Desc.Imports().Len() {
-		imp := f.Desc.Imports().Get(i)
+	for i := range f.Names.Imports().Len() {
+		imp := f.Names.Imports().Get(i)
 		target := r.schema.File(imp.Path())
 		if !imp.IsPublic || target == nil || r.packages[target.Path].ImportPath == r.packages[f.Path].ImportPath {
 			continue
@@ -122,11 +122,11 @@ func (n *goNamer) add(name, what string, d protoreflect.Descriptor) {
 }
 
 func (n *goNamer) declarations(f *schema.File) {
-	for m := range allMessages(f.Desc) {
+	for m := range allMessages(f.Desc()) {
 		n.message(m)
 	}
-	n.enums(f.Desc.Enums())
-	n.extensions(f.Desc.Extensions(), "E_")
+	n.enums(f.Desc().Enums())
+	n.extensions(f.Desc().Extensions(), "E_")
 }
 
 func (n *goNamer) message(m protoreflect.MessageDescriptor) {

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/svcgen/svcgen/generator/diag"
+	"github.com/svcgen/svcgen/generator/schema"
 )
 
 // emit puts an event into the method that a publishes[].on names.
@@ -137,11 +138,19 @@ func (r *resolver) copies(request string, msg protoreflect.MessageDescriptor) []
 
 func (r *resolver) find(message string) protoreflect.MessageDescriptor {
 	for _, f := range r.schema.Files {
-		if m, ok := findDescriptor(f.Desc, protoreflect.FullName(message)).(protoreflect.MessageDescriptor); ok {
+		if m, ok := r.declaration(f, message).(protoreflect.MessageDescriptor); ok {
 			return m
 		}
 	}
 	return nil
+}
+
+// declaration is the declaration of a full name in a file, with all in it, or nil.
+func (r *resolver) declaration(f *schema.File, name string) protoreflect.Descriptor {
+	if findDescriptor(f.Names, protoreflect.FullName(name)) == nil {
+		return nil
+	}
+	return findDescriptor(f.Desc(), protoreflect.FullName(name))
 }
 
 // inOneof reports whether a field is wrapped in Go, as a member of a oneof that was written as one.

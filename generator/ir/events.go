@@ -120,7 +120,7 @@ func (r *resolver) message(name string, pos diag.Pos) protoreflect.MessageDescri
 	}
 	var found protoreflect.Descriptor
 	for _, f := range r.schema.Files {
-		if d := findDescriptor(f.Desc, protoreflect.FullName(name)); d != nil {
+		if d := r.declaration(f, name); d != nil {
 			found = d
 			break
 		}
@@ -157,7 +157,7 @@ func (r *resolver) messageNames() []string {
 	}
 	for _, f := range r.schema.Files {
 		if f.Known == nil {
-			walk(f.Desc.Messages())
+			walk(f.Names.Messages())
 		}
 	}
 	return names

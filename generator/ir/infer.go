@@ -37,7 +37,7 @@ func Infer(s *schema.Schema, c Choices) (*manifest.Manifest, error) {
 		if m.Name == "" {
 			m.Name = nameOf(f)
 		}
-		m.Publishes = append(m.Publishes, inferEvents(f.Desc, m.Name)...)
+		m.Publishes = append(m.Publishes, inferEvents(f.Desc(), m.Name)...)
 	}
 	if m.Module == "" {
 		m.Module = "example.com/" + m.Name
@@ -67,7 +67,7 @@ func Infer(s *schema.Schema, c Choices) (*manifest.Manifest, error) {
 func served(s *schema.Schema) error {
 	var list diag.List
 	for _, f := range s.Files {
-		if f.Listed && f.Desc.Services().Len() > 0 {
+		if f.Listed && f.Names.Services().Len() > 0 {
 			return nil
 		}
 		if f.Listed {

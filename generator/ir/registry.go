@@ -15,12 +15,12 @@ func (r *resolver) registry() {
 		if f.Known != nil {
 			continue
 		}
-		for d := range declarations(f.Desc) {
+		for d := range declarations(f.Names) {
 			if r.registered(d) {
 				break // one per file: a copy clashes in every declaration
 			}
 		}
-		for pkg := f.Desc.Package(); pkg != ""; pkg = pkg.Parent() {
+		for pkg := f.Names.Package(); pkg != ""; pkg = pkg.Parent() {
 			if known := schema.Registered(pkg); known != nil {
 				r.list.Add(f.PosOf(2), "give the package another name", "%s is declared by %s of the Go module %s, and is no package", pkg, known.Path, known.Module)
 			}
@@ -55,7 +55,7 @@ const gateway = "github.com/grpc-ecosystem/grpc-gateway/v2"
 
 // extensionNumbers refuses extensions whose number is taken by one of a linked-in module, for the same reason.
 func (r *resolver) extensionNumbers(f *schema.File) {
-	for x := range allExtensions(f.Desc) {
+	for x := range allExtensions(f.Names) {
 		known := schema.RegisteredExtension(x)
 		if known != nil && known.Module == gateway && r.schema.File(known.Path) == nil {
 			continue // a service has this one only where a proto imports it

@@ -22,6 +22,9 @@ func Resolve(m *manifest.Manifest, s *schema.Schema, names Names) (*Service, dia
 		aliases:  make(map[string]string),
 	}
 	svc := r.service()
+	if err := s.Err(); err != nil {
+		r.list.Add(diag.Pos{}, "", "%s", err.Error())
+	}
 	sources := m.Sources()
 	maps.Copy(sources, s.Sources())
 	list := sources.Finish(append(r.list, s.Warnings...))

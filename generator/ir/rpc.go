@@ -15,8 +15,8 @@ func (r *resolver) rpc(files *userFiles) []RPCService {
 	var services []protoreflect.ServiceDescriptor
 	for _, name := range r.manifest.Proto.Files {
 		f := r.schema.File(name)
-		for i := range f.Desc.Services().Len() {
-			services = append(services, f.Desc.Services().Get(i))
+		for i := range f.Names.Services().Len() {
+			services = append(services, f.Names.Services().Get(i))
 		}
 	}
 	shared := sharedMethods(services)

@@ -21,8 +21,8 @@ func (r *resolver) vetFlags() (flags string) {
 		if f.Known != nil {
 			continue
 		}
-		for i := range f.Desc.Services().Len() {
-			methods := f.Desc.Services().Get(i).Methods()
+		for i := range f.Names.Services().Len() {
+			methods := f.Names.Services().Get(i).Methods()
 			for j := range methods.Len() {
 				m := methods.Get(j)
 				if name := naming.Camel(string(m.Name())); slices.Contains(ofGo(), name) {

@@ -3,6 +3,7 @@ package schema
 import (
 	"crypto/sha256"
 	"errors"
+	"fmt"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -85,8 +86,12 @@ func (l *loader) kept(f *File) bool {
 	if sum := sha256.Sum256(f.Content); !ok || string(before.content) != string(sum[:]) {
 		return false
 	}
-	fd := &descriptorpb.FileDescriptorProto{}
-	if err := (proto.UnmarshalOptions{AllowPartial: true}).Unmarshal(before.raw, fd); err != nil {
+	declarations, err := descriptor.Declarations(before.raw)
+	if err != nil {
+		return false
+	}
+	fd, err := unmarshal(declarations)
+	if err != nil {
 		return false
 	}
 	l.stack = append(l.stack, f.Path)
@@ -101,20 +106,67 @@ func (l *loader) kept(f *File) bool {
 	return true
 }
 
-// rebuild links a file that was compiled before.
+func unmarshal(raw []byte) (*descriptorpb.FileDescriptorProto, error) {
+	fd := &descriptorpb.FileDescriptorProto{}
+	return fd, proto.UnmarshalOptions{AllowPartial: true}.Unmarshal(raw, fd)
+}
+
+// rebuild links what a file declares that was compiled before; the rest of it when somebody asks.
 func (r *results) rebuild(f *File) error {
-	fd, err := protodesc.NewFile(f.Proto, resolver{&r.kept})
-	if err != nil {
-		return err
+	var err error
+	f.Names, err = r.declared.link(f.Proto)
+	f.link = func() (protoreflect.FileDescriptor, error) {
+		for _, importPath := range f.Proto.GetDependency() {
+			if imported := r.files[importPath]; imported != nil {
+				imported.Desc()
+				if imported.failed != nil {
+					return nil, imported.failed
+				}
+			}
+		}
+		whole, err := unmarshal(f.Raw)
+		if err != nil {
+			return nil, err
+		}
+		return r.whole.link(whole)
 	}
-	f.Desc = fd
-	return r.kept.RegisterFile(fd)
+	return err
+}
+
+// Desc is what the compiler makes of the file. Of a Kept file it is made when it is asked for; see Schema.Err.
+func (f *File) Desc() protoreflect.FileDescriptor {
+	if f.desc == nil {
+		if f.desc, f.failed = f.link(); f.failed != nil {
+			f.desc = f.Names
+		}
+	}
+	return f.desc
+}
+
+// Err is why the Desc of a Kept file lacks something: then compile again without Input.Compiled.
+func (s *Schema) Err() error {
+	for _, f := range s.Files {
+		if f.failed != nil {
+			return fmt.Errorf("link %s as it was compiled before: %w", f.Path, f.failed)
+		}
+	}
+	return nil
 }
 
 // resolver finds what was compiled before, and what is linked in.
-type resolver struct{ kept *protoregistry.Files }
+type resolver struct{ kept protoregistry.Files }
 
-func (r resolver) FindFileByPath(importPath string) (protoreflect.FileDescriptor, error) {
+// link links the next file.
+func (r *resolver) link(fd *descriptorpb.FileDescriptorProto) (protoreflect.FileDescriptor, error) {
+	linked, err := protodesc.NewFile(fd, r)
+	if err != nil {
+		return nil, err
+	}
+	return linked, r.kept.RegisterFile(linked)
+}
+
+// FindFileByPath finds a file that was linked already.
+func (r *resolver) FindFileByPath(importPath string) (protoreflect.FileDescriptor, error) {
 	fd, err := r.kept.FindFileByPath(importPath)
 	if !errors.Is(err, protoregistry.NotFound) {
 		return fd, err
@@ -125,7 +177,8 @@ func (r resolver) FindFileByPath(importPath string) (protoreflect.FileDescriptor
 	return nil, protoregistry.NotFound
 }
 
-func (r resolver) FindDescriptorByName(name protoreflect.FullName) (protoreflect.Descriptor, error) {
+// FindDescriptorByName finds a declaration of such a file.
+func (r *resolver) FindDescriptorByName(name protoreflect.FullName) (protoreflect.Descriptor, error) {
 	d, err := r.kept.FindDescriptorByName(name)
 	if errors.Is(err, protoregistry.NotFound) {
 		return protoregistry.GlobalFiles.FindDescriptorByName(name)

@@ -14,6 +14,8 @@ import (
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
+
+	"github.com/svcgen/svcgen/generator/descriptor"
 )
 
 // What was compiled before is the same as what is compiled now, whatever a proto may hold.
@@ -55,8 +57,11 @@ func TestCompiled(t *testing.T) {
 				if !bytes.Equal(f.Raw, g.Raw) || !proto.Equal(plain(t, f), plain(t, g)) {
 					t.Errorf("%s is not the same", f.Path)
 				}
-				for j := range f.Desc.Services().Len() {
-					if was, is := first.Pos(f.Desc.Services().Get(j)), again.Pos(g.Desc.Services().Get(j)); was != is {
+				if want := declarations(t, f); !proto.Equal(declarations(t, g), want) {
+					t.Errorf("%s declares something else", f.Path)
+				}
+				for j := range f.Desc().Services().Len() {
+					if was, is := first.Pos(f.Desc().Services().Get(j)), again.Pos(g.Desc().Services().Get(j)); was != is {
 						t.Errorf("%v, want %v", is, was)
 					}
 				}
@@ -65,10 +70,28 @@ func TestCompiled(t *testing.T) {
 	}
 }
 
+// declarations are what is known of the file without the fields of its messages.
+func declarations(t *testing.T, f *File) *descriptorpb.FileDescriptorProto {
+	t.Helper()
+	raw, err := serialize(protodesc.ToFileDescriptorProto(f.Names))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if raw, err = descriptor.Declarations(raw); err != nil {
+		t.Fatal(err)
+	}
+	fd := &descriptorpb.FileDescriptorProto{}
+	if err := (proto.UnmarshalOptions{AllowPartial: true, Resolver: &protoregistry.Types{}}).Unmarshal(raw, fd); err != nil {
+		t.Fatal(err)
+	}
+	fd.SourceCodeInfo = nil // a run that finds nothing wrong does not ask for all of it
+	return fd
+}
+
 // plain is what the file's linked descriptor says. Options that a user defined are bytes in it, as they are to everyone here.
 func plain(t *testing.T, f *File) *descriptorpb.FileDescriptorProto {
 	t.Helper()
-	raw, err := serialize(protodesc.ToFileDescriptorProto(f.Desc))
+	raw, err := serialize(protodesc.ToFileDescriptorProto(f.Desc()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,6 +100,36 @@ func plain(t *testing.T, f *File) *descriptorpb.FileDescriptorProto {
 		t.Fatal(err)
 	}
 	return fd
+}
+
+// What cannot be linked any more is told when all of a file is wanted, by whoever wants it.
+func TestCompiledInHalf(t *testing.T) {
+	content := map[string]string{
+		"a.proto": "syntax = \"proto3\"; package p; message A { Here b = 1; } message Here {}",
+		"b.proto": "syntax = \"proto3\"; package p; import \"a.proto\"; message B { A a = 1; } service S { rpc Do(A) returns (B); }",
+	}
+	in := Input{Files: entries("a.proto", "b.proto"), Roots: []Root{files(content)}}
+	first, errs := compile(t, in)
+	if errs != "" {
+		t.Fatal(errs)
+	}
+	in.Compiled = bytes.Replace(first.Compiled(), []byte(".p.Here"), []byte(".p.Gone"), 1)
+	s, err := Compile(t.Context(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := s.File("b.proto")
+	if got := b.Names.Services().Get(0).Methods().Get(0).Input().FullName(); got != "p.A" || b.Names.Messages().Get(0).Fields().Len() != 0 || s.Err() != nil {
+		t.Errorf("it takes %s, has %d fields, %v", got, b.Names.Messages().Get(0).Fields().Len(), s.Err())
+	}
+	if b.Desc() == nil || s.Err() == nil || !strings.Contains(s.Err().Error(), "a.proto") {
+		t.Errorf("the error is %v", s.Err())
+	}
+	content["b.proto"] += " message More { A a = 1; }"
+	in.Roots = []Root{files(content)}
+	if s, errs := compile(t, in); errs != "" || s.File("b.proto").Desc().Messages().Len() != 2 || s.File("a.proto").Desc().Messages().Get(0).Fields().Len() != 1 {
+		t.Errorf("with another file it is not compiled again: %s", errs)
+	}
 }
 
 // A file is compiled again when its text is another, and when that of anything it imports is.

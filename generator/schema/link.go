@@ -16,7 +16,6 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
 )
 
@@ -38,8 +37,9 @@ type parsed struct {
 
 // results are what was linked so far.
 type results struct {
-	files    map[string]protoreflect.FileDescriptor
-	kept     protoregistry.Files // those that were compiled before
+	files    map[string]*File
+	declared resolver // what files declare that were compiled before
+	whole    resolver // the same files, as far as more of them was wanted
 	names    names
 	warnings []reporter.ErrorWithPos
 	failed   error
@@ -50,7 +50,7 @@ type results struct {
 const groupSize = 128 << 10
 
 func newLinking(ctx context.Context) *linking {
-	k := &linking{ctx: ctx, results: results{files: make(map[string]protoreflect.FileDescriptor), names: make(names)}}
+	k := &linking{ctx: ctx, results: results{files: make(map[string]*File), names: make(names)}}
 	k.work.SetLimit(1)
 	return k
 }
@@ -113,13 +113,16 @@ func (r *results) link(ctx context.Context, group []parsed, to reporter.Reporter
 			return err
 		}
 	}
+	if err := r.complete(group); err != nil {
+		return err
+	}
 	// What was parsed and linked is handed over; the compiler never reads a file itself.
 	find := func(importPath string) (protocompile.SearchResult, error) {
 		if tree := trees[importPath]; tree != nil {
 			return protocompile.SearchResult{AST: tree}, nil
 		}
 		if done := r.files[importPath]; done != nil {
-			return protocompile.SearchResult{Desc: done}, nil
+			return protocompile.SearchResult{Desc: done.Desc()}, nil
 		}
 		if k := lookupKnown(importPath); k != nil {
 			return protocompile.SearchResult{Desc: k.desc}, nil
@@ -135,7 +138,8 @@ func (r *results) link(ctx context.Context, group []parsed, to reporter.Reporter
 		if p.tree == nil {
 			continue
 		}
-		p.file.Desc, linked = linked[0], linked[1:]
+		p.file.desc, linked = linked[0], linked[1:]
+		p.file.Names = p.file.desc
 		p.file.setLocations(wanted(sourceinfo.GenerateSourceInfo(p.tree, nil)))
 		if p.file.Raw, err = serialize(p.file.Proto); err != nil {
 			return err
@@ -147,16 +151,39 @@ func (r *results) link(ctx context.Context, group []parsed, to reporter.Reporter
 	return nil
 }
 
+// complete links all of the files that a group imports, of which there may be no more than names: the compiler asks for them from
+// several goroutines.
+func (r *results) complete(group []parsed) error {
+	for _, p := range group {
+		if p.tree == nil {
+			continue
+		}
+		for _, decl := range p.tree.Decls {
+			imp, ok := decl.(*ast.ImportNode)
+			if !ok {
+				continue
+			}
+			if f := r.files[imp.Name.AsString()]; f != nil {
+				f.Desc()
+				if f.failed != nil {
+					return f.failed
+				}
+			}
+		}
+	}
+	return nil
+}
+
 func serialize(fd *descriptorpb.FileDescriptorProto) ([]byte, error) {
 	return proto.MarshalOptions{AllowPartial: true, Deterministic: true}.Marshal(fd)
 }
 
 // add takes a linked file into the results.
 func (r *results) add(f *File) error {
-	if !r.names.add(f.Desc) {
+	if !r.names.add(f.Names) {
 		return errClash
 	}
-	r.files[f.Path] = f.Desc
+	r.files[f.Path] = f
 	return nil
 }
 
@@ -224,7 +251,7 @@ func numbers(in interface {
 
 // setLocations gives a linked file its comments and positions.
 func (f *File) setLocations(info *descriptorpb.SourceCodeInfo) {
-	if r, ok := f.Desc.(linker.Result); ok {
+	if r, ok := f.desc.(linker.Result); ok {
 		f.Proto = r.FileDescriptorProto()
 		f.Proto.SourceCodeInfo = info
 		r.PopulateSourceCodeInfo()
@@ -266,7 +293,7 @@ func (f *File) locate() {
 
 // provided gives a file its descriptor from the Go module that provides it.
 func (f *File) provided() {
-	f.Desc = f.Known.desc
+	f.desc, f.Names = f.Known.desc, f.Known.desc
 	f.Proto = protodesc.ToFileDescriptorProto(f.Known.desc)
 	raw, err := serialize(f.Proto)
 	if err != nil {

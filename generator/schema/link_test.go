@@ -75,11 +75,11 @@ func TestGroups(t *testing.T) {
 		t.Fatal(errs)
 	}
 	last := s.File("f3.proto")
-	message, service := last.Desc.Messages().Get(0), last.Desc.Services().Get(0)
-	if of := message.Fields().Get(0).Message(); of != s.File("f2.proto").Desc.Messages().Get(0) {
+	message, service := last.Desc().Messages().Get(0), last.Desc().Services().Get(0)
+	if of := message.Fields().Get(0).Message(); of != s.File("f2.proto").Desc().Messages().Get(0) {
 		t.Errorf("the type of a field is another one than the group before declares: %v", of)
 	}
-	if got := last.Desc.SourceLocations().ByDescriptor(message).LeadingComments; got != " M3 is one.\n" {
+	if got := last.Desc().SourceLocations().ByDescriptor(message).LeadingComments; got != " M3 is one.\n" {
 		t.Errorf("its comment is %q", got)
 	}
 	for d, want := range map[protoreflect.Descriptor]string{

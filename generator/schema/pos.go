@@ -46,7 +46,7 @@ func nameOf(d protoreflect.Descriptor) protoreflect.SourceLocation {
 // PosOf is where the element at a path of the file's descriptor was written.
 func (f *File) PosOf(path ...int32) diag.Pos {
 	f.locate()
-	loc := f.Desc.SourceLocations().ByPath(path)
+	loc := f.Names.SourceLocations().ByPath(path)
 	if f.Disk == "" || loc.Path == nil {
 		return diag.Pos{File: f.Disk}
 	}

@@ -49,16 +49,19 @@ type File struct {
 	Path    string // what imports call it: acme/orders/v1/orders.proto
 	Disk    string // where it was read, as positions spell it; empty when Known provides it
 	Content []byte
-	Root    Root   // the root it was found in
-	Listed  bool   // an Entry, not merely imported
-	Known   *Known // the Go module that provides it; nil for a file of the user's
-	Desc    protoreflect.FileDescriptor
-	Proto   *descriptorpb.FileDescriptorProto // with comments; not to be changed
-	Raw     []byte                            // Proto, serialized
+	Root    Root                              // the root it was found in
+	Listed  bool                              // an Entry, not merely imported
+	Known   *Known                            // the Go module that provides it; nil for a file of the user's
+	Names   protoreflect.FileDescriptor       // what it declares: Desc, or of a Kept file, that without the fields and oneofs of messages
+	Proto   *descriptorpb.FileDescriptorProto // of Names, with comments; not to be changed
+	Raw     []byte                            // the descriptor of Desc, serialized
 	Kept    bool                              // taken from Input.Compiled: that run found nothing wrong in it
 
-	located bool     // Desc knows the positions of everything in it
-	lines   [][]byte // Content by lines; filled on first use
+	desc    protoreflect.FileDescriptor                 // nil until it is asked for
+	link    func() (protoreflect.FileDescriptor, error) // makes desc
+	failed  error                                       // of link
+	located bool                                        // Desc knows the positions of everything in it
+	lines   [][]byte                                    // Content by lines; filled on first use
 }
 
 // File is the file of an import path, or nil.

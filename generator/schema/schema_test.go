@@ -80,7 +80,7 @@ func TestRootsInOrder(t *testing.T) {
 		t.Fatal(errs)
 	}
 	for name, pkg := range map[string]protoreflect.FullName{"x.proto": "one", "pre/fix/x.proto": "two", "pre/fix/sub/y.proto": "sub"} {
-		if got := s.File(name).Desc.Package(); got != pkg {
+		if got := s.File(name).Desc().Package(); got != pkg {
 			t.Errorf("%s is of package %s, want %s", name, got, pkg)
 		}
 	}
@@ -161,7 +161,7 @@ func TestPos(t *testing.T) {
 	if errs != "" {
 		t.Fatal(errs)
 	}
-	fd := s.File("a.proto").Desc
+	fd := s.File("a.proto").Desc()
 	for d, want := range map[protoreflect.Descriptor]string{
 		fd.Messages().Get(0):                  "root/a.proto:3:19",
 		fd.Messages().Get(0).Fields().Get(0):  "root/a.proto:4:10",
@@ -182,7 +182,7 @@ func TestMarkAndCRLF(t *testing.T) {
 	if errs != "" {
 		t.Fatal(errs)
 	}
-	if got, want := s.Pos(s.File("a.proto").Desc.Messages().Get(0)).String(), "root/a.proto:4:9"; got != want {
+	if got, want := s.Pos(s.File("a.proto").Desc().Messages().Get(0)).String(), "root/a.proto:4:9"; got != want {
 		t.Errorf("M is at %s, want %s", got, want)
 	}
 	_, errs = compile(t, Input{Files: entries("a.proto"), Roots: []Root{files(map[string]string{"a.proto": fmt.Sprintf(text, "Nope")})}})
@@ -239,8 +239,8 @@ func FuzzCompile(f *testing.F) {
 			}
 		}
 		if err == nil {
-			for i := range s.File("fuzz.proto").Desc.Messages().Len() {
-				s.Pos(s.File("fuzz.proto").Desc.Messages().Get(i))
+			for i := range s.File("fuzz.proto").Desc().Messages().Len() {
+				s.Pos(s.File("fuzz.proto").Desc().Messages().Get(i))
 			}
 		}
 	})
