@@ -213,15 +213,19 @@ func workers(targets []*protogen.File) int {
 
 // messages returns the .pb.go files of f. full is its descriptor when f carries the stub of one.
 func messages(plugin *protogen.Plugin, f *protogen.File, full *descriptorpb.FileDescriptorProto) ([]File, error) {
+	var meanwhile errgroup.Group
+	var splice *splice
+	if full != nil {
+		meanwhile.Go(func() (err error) {
+			splice, err = newSplice(f, full)
+			return err
+		})
+	}
 	own := *plugin // for a list of generated files and a first error of its own
 	internal_gengo.GenerateFile(&own, f)
 	files, err := formatted(&own)
-	if err != nil || full == nil {
+	if err = errors.Join(err, meanwhile.Wait()); err != nil || full == nil {
 		return files, err
-	}
-	splice, err := newSplice(f, full)
-	if err != nil {
-		return nil, err
 	}
 	for i := range files {
 		if files[i].Content, err = splice.apply(files[i].Content); err != nil {

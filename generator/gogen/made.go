@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"maps"
 	"slices"
 	"strings"
@@ -77,40 +78,39 @@ var parts = map[string]part{
 func digests(files []ir.ProtoFile, prefixes map[string]string, p part) map[string]string {
 	sums := make(map[string]string, len(files))
 	for _, f := range files {
-		sums[f.Path] = sum("%q %q %q %q %t %q:%s", f.Path, f.Go.ImportPath, f.Go.Name, prefixes[f.Path], f.Generate, f.Types, p.of(f.Descriptor))
+		h := sha256.New()
+		_, _ = fmt.Fprintf(h, "%q %q %q %q %t %q:", f.Path, f.Go.ImportPath, f.Go.Name, prefixes[f.Path], f.Generate, f.Types) // a hash takes everything
+		p.write(h, f.Descriptor)
+		sums[f.Path] = hex.EncodeToString(h.Sum(nil))
 	}
 	return sums
 }
 
-// of is the part of a serialized descriptor; all of it, if it cannot be read.
-func (p part) of(file []byte) []byte {
-	out := make([]byte, 0, len(file))
+// write writes the part of a serialized descriptor to h. Where it cannot be read, all of it follows.
+func (p part) write(h hash.Hash, file []byte) {
 	for f, err := range descriptor.Fields(file) {
 		switch {
 		case err != nil:
-			return file
+			h.Write(file)
 		case slices.Contains(p.without, f.Number):
 		case f.Number == descriptor.FileSourceInfo:
-			out = append(out, p.commentsOf(f.Value)...)
+			p.writeComments(h, f.Value)
 		default:
-			out = append(out, f.Whole...)
+			h.Write(f.Whole)
 		}
 	}
-	return out
 }
 
-// commentsOf is source info without the comments that do not matter; all of it, if it cannot be read.
-func (p part) commentsOf(info []byte) []byte {
-	var out []byte
+// writeComments writes source info without the comments that do not matter. Where it cannot be read, all of it follows.
+func (p part) writeComments(h hash.Hash, info []byte) {
 	for location, err := range descriptor.Fields(info) {
-		if err != nil {
-			return info
-		}
-		if !p.immaterial(location.Value) {
-			out = append(out, location.Whole...)
+		switch {
+		case err != nil:
+			h.Write(info)
+		case !p.immaterial(location.Value):
+			h.Write(location.Whole)
 		}
 	}
-	return out
 }
 
 // immaterial reports whether a location is on the content of a field whose comments do not matter.

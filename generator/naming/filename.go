@@ -8,6 +8,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // maxBase is the length up to which a file name is made; with a suffix such as _grpc.pb.go it fits every file system.
@@ -54,13 +55,31 @@ func special(s string) bool {
 }
 
 // constrained reports whether the go command takes the end of a file name for an operating system or an
-// architecture, by asking it about a platform that does not exist.
+// architecture. Only the last word matters.
 func constrained(stem string) bool {
+	i := strings.LastIndexByte(stem, '_')
+	if i < 0 {
+		return false
+	}
+	word := stem[i:]
+	known, ok := platforms.Load(word)
+	if !ok {
+		known = platform(word)
+		platforms.Store(word, known)
+	}
+	return known == true
+}
+
+// platforms are the last words of file names, and whether they stand for an operating system or an architecture.
+var platforms sync.Map
+
+// platform asks the go command about a word, on a platform that does not exist.
+func platform(word string) bool {
 	nowhere := build.Context{
 		GOOS: "none", GOARCH: "none", Compiler: "gc",
 		OpenFile: func(string) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("package p\n")), nil },
 	}
-	match, err := nowhere.MatchFile("", stem+".go")
+	match, err := nowhere.MatchFile("", "x"+word+".go")
 	return err != nil || !match
 }
 

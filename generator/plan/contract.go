@@ -30,12 +30,17 @@ func promises() func(*planner) ([]File, error) {
 // descriptors is the FileDescriptorSet of the service's own protos, without comments and positions, which are no part of
 // the contract.
 func descriptors(s *ir.Service) ([]byte, error) {
-	var set []byte
+	size := 0
+	for _, proto := range s.Protos {
+		size += len(proto.Descriptor)
+	}
+	set := make([]byte, 0, size)
+	var bare []byte
 	for _, proto := range s.Protos {
 		if !proto.Generate {
 			continue
 		}
-		bare := make([]byte, 0, len(proto.Descriptor))
+		bare = bare[:0]
 		for f, err := range descriptor.Fields(proto.Descriptor) {
 			if err != nil {
 				return nil, err

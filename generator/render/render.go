@@ -38,6 +38,9 @@ type Options struct {
 	Made      fileset.Made
 }
 
+// batch is how many files are rendered in a row: each goroutine has to grow its stack for the templates first.
+const batch = 50
+
 // Files renders the plan of s.
 func Files(s *ir.Service, files []plan.File, opt Options) (*fileset.Set, error) {
 	tmpl, err := parseFragments(opt.Fragments, plan.Choices(s), files)
@@ -45,14 +48,18 @@ func Files(s *ir.Service, files []plan.File, opt Options) (*fileset.Set, error) 
 		return nil, err
 	}
 	r := renderer{module: s.Module, reference: opt.Reference, fragments: tmpl, made: opt.Made}
-	done := make([]fileset.File, len(files))
+	done := make([]fileset.File, 0, len(files))
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i, f := range files {
+	for some := range slices.Chunk(files, batch) {
+		from := len(done)
+		done = done[:from+len(some)]
 		group.Go(func() error {
-			var err error
-			if done[i], err = r.file(f); err != nil {
-				return fmt.Errorf("render %s: %w", f.Path, err)
+			for i, f := range some {
+				var err error
+				if done[from+i], err = r.file(f); err != nil {
+					return fmt.Errorf("render %s: %w", f.Path, err)
+				}
 			}
 			return nil
 		})
