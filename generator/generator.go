@@ -26,7 +26,7 @@ type Input struct {
 	Limits   schema.Limits
 	Version  string       // of svcgen
 	Names    ir.Names     // that the service has given so far
-	Made     fileset.Made // by the last run; with it, Output has to be finished
+	Made     fileset.Made // by the last run
 	Compiled []byte       // Output.Compiled of the last run of the same svcgen, if it is at hand
 }
 
@@ -34,19 +34,10 @@ type Input struct {
 type Output struct {
 	Service  *ir.Service
 	Plan     []plan.File
-	Files    *fileset.Set
-	Lookups  []Lookup // the input files, by their places in the emitted tree
+	Files    *fileset.Set // some of which may be in the making still
+	Lookups  []Lookup     // the input files, by their places in the emitted tree
 	Warnings diag.List
 	Compiled []byte
-}
-
-// Finish waits for the code of protos that is being made still, where Input.Made had most of it. Until then there are files
-// without a content.
-func (o *Output) Finish() error {
-	if err := o.Files.Finish(); err != nil {
-		return &BugError{fmt.Errorf("generate code of the protos: %w", err)}
-	}
-	return nil
 }
 
 // Generate makes the service of in. It reads in's files and writes nothing. An error in the input is a diag.List.
@@ -71,6 +62,11 @@ func generate(ctx context.Context, in Input) (*Output, error) {
 	code, err := gogen.Generate(service.Protos, service.Module, in.Made)
 	if err != nil {
 		return nil, &BugError{fmt.Errorf("generate code of the protos: %w", err)}
+	}
+	for _, f := range code {
+		if f.Kept != nil && f.Kept.Hash == "" {
+			f.Kept.Read = madeOrBug(f.Kept.Read)
+		}
 	}
 	modules, err := goModule(m, service)
 	if err != nil {
@@ -98,4 +94,15 @@ func generate(ctx context.Context, in Input) (*Output, error) {
 		return nil, &BugError{err}
 	}
 	return &Output{Service: service, Plan: files, Files: set, Lookups: read, Warnings: found, Compiled: s.Compiled()}, nil
+}
+
+// madeOrBug is read with an error of its own kind: that code cannot be made is no input's fault.
+func madeOrBug(read func() ([]byte, error)) func() ([]byte, error) {
+	return func() ([]byte, error) {
+		content, err := read()
+		if err != nil {
+			err = &BugError{fmt.Errorf("generate code of the protos: %w", err)}
+		}
+		return content, err
+	}
 }

@@ -43,10 +43,40 @@ func codeLine(src []byte) (line, rest []byte) {
 	return nil, nil
 }
 
-// brokenLines reads what changes are about to be made in, and looks for the lines of the user's that they would break. That is
-// all svcgen does about them, so the changes need not wait for it: what it returns does.
-func brokenLines(tree *reconcile.Tree, module string, changes *reconcile.Changes) (func() diag.List, error) {
-	m := typecheck.Module{Path: module, Changed: map[string][]byte{}, Renamed: map[string]string{}, Read: tree.GoFile}
+// breakage finds the lines of the user's that a run breaks. That is all svcgen does about them, so the run need not wait for it.
+type breakage struct {
+	tree   *reconcile.Tree
+	module string
+	read   func() (code, error)
+	find   func() diag.List // nil where nothing can break
+}
+
+// code is the Go files of the module, with the outlines of those in which lines may break.
+type code struct {
+	files    map[string][]byte
+	outlines typecheck.Outlines
+}
+
+func newBreakage(tree *reconcile.Tree, module string) *breakage {
+	return &breakage{tree: tree, module: module, read: sync.OnceValues(func() (c code, err error) {
+		if c.files, err = tree.GoFiles(typecheck.Beginning); err == nil {
+			c.outlines = typecheck.OutlinesOf(c.files, breaks)
+		}
+		return c, err
+	})}
+}
+
+// breaks reports whether lines may break in a file.
+func breaks(name string) bool { return name == meeting || !reconcile.Generated(path.Dir(name)) }
+
+// expect begins to read, where it is likely that there is something to find.
+func (b *breakage) expect() {
+	background(func() { _, _ = b.read() })
+}
+
+// look reads what changes are about to be made in, and begins to find.
+func (b *breakage) look(changes *reconcile.Changes) error {
+	m := typecheck.Module{Path: b.module, Changed: map[string][]byte{}, Renamed: map[string]string{}, Read: b.tree.GoFile}
 	for _, action := range changes.Actions {
 		after := action.After()
 		if path.Ext(action.Path) != ".go" || action.From == "" && sameCode(action.Old, after) {
@@ -58,27 +88,39 @@ func brokenLines(tree *reconcile.Tree, module string, changes *reconcile.Changes
 		}
 	}
 	if len(m.Changed) == 0 {
-		return func() diag.List { return nil }, nil
+		return nil
 	}
-	var err error
-	if m.Files, err = tree.GoFiles(typecheck.Beginning); err != nil {
-		return nil, err
-	}
-	change, err := m.Load(func(name string) bool { return name == meeting || !reconcile.Generated(path.Dir(name)) })
+	c, err := b.read()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	find := sync.OnceValue(change.Broken)
+	m.Files, m.Outlines = c.files, c.outlines
+	change, err := m.Load(breaks)
+	if err != nil {
+		return err
+	}
+	b.find = sync.OnceValue(change.Broken)
+	background(func() { _ = b.find() })
+	return nil
+}
+
+// background does something of which the result is asked for later. Who asks gets the panic, too.
+func background(do func()) {
 	go func() {
-		defer func() { _ = recover() }() // who asks gets the panic, too
-		_ = find()
+		defer func() { _ = recover() }()
+		do()
 	}()
-	return func() diag.List {
-		list := find()
-		if len(list) > 0 {
-			last := &list[len(list)-1]
-			last.Hint = cmp.Or(last.Hint, "svcgen edits no body: these lines are left to you")
-		}
-		return list
-	}, nil
+}
+
+// lines are what was found.
+func (b *breakage) lines() diag.List {
+	if b.find == nil {
+		return nil
+	}
+	list := b.find()
+	if len(list) > 0 {
+		last := &list[len(list)-1]
+		last.Hint = cmp.Or(last.Hint, "svcgen edits no body: these lines are left to you")
+	}
+	return list
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/svcgen/svcgen/generator"
 	"github.com/svcgen/svcgen/generator/contract"
@@ -102,19 +103,25 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 			return a.report(report{Status: nothingToDo, Dir: dir, changes: &reconcile.Changes{Unchanged: len(lock.Files)}}, f.json)
 		}
 	}
-	before, err := readContract(tree)
-	if err != nil {
+	var before *contract.Contract
+	var reading errgroup.Group
+	reading.Go(func() (err error) {
+		before, err = readContract(tree)
+		return err
+	})
+	in := generator.Input{Manifest: filepath.Join(dir, manifest.FileName), Version: a.version, Limits: f.maxProto.limits()}
+	if !f.check { // a check takes nothing from earlier runs
+		in.Made, in.Compiled = tree.Made(program), tree.Compiled(program)
+	}
+	if err := reading.Wait(); err != nil {
 		return within(dir, err)
 	}
 	renames, err := parseRenames(f.renames)
 	if err != nil {
 		return err
 	}
-	in := generator.Input{Manifest: filepath.Join(dir, manifest.FileName), Version: a.version, Limits: f.maxProto.limits(), Names: before.Names()}
+	in.Names = before.Names()
 	in.Names.Left = evolve.Left(renames)
-	if !f.check { // a check takes nothing from earlier runs
-		in.Made, in.Compiled = tree.Made(program), tree.Compiled(program)
-	}
 	out, err := generator.Generate(cmd.Context(), in)
 	if err != nil {
 		return err
@@ -122,54 +129,54 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 	if err := a.warn(out.Warnings); err != nil {
 		return err
 	}
-	breaking, evolution, err := a.compareContracts(tree, dir, f, lock, before, out, renames)
+	said, err := promise(tree, lock, before, out)
 	if err != nil {
-		return err
+		return within(dir, err)
 	}
-	if err := out.Finish(); err != nil {
+	return a.follow(tree, f, dir, said, out, renames)
+}
+
+// follow brings the tree at dir to out, or tells what that would do.
+func (a *app) follow(tree *reconcile.Tree, f regenFlags, dir string, said promised, out *generator.Output, renames []evolve.Rename) error {
+	damage := newBreakage(tree, out.Service.Module)
+	if !said.same {
+		damage.expect()
+	}
+	breaking, evolution, err := a.compareContracts(dir, f, said, out, renames)
+	if err != nil {
 		return err
 	}
 	opt := options(out, a.version)
 	opt.Overwrite, opt.Thorough, opt.Evolve = f.overwrite, f.check, evolution
-	changes, err := tree.Plan(out.Files, opt)
-	if err != nil && changes == nil {
-		return within(dir, err)
-	}
-	broken, failed := brokenLines(tree, out.Service.Module, changes)
-	if failed != nil {
-		return within(dir, failed)
-	}
 	if !f.writes() {
-		changes.Notes = append(changes.Notes, broken()...)
-		return within(dir, both(a.preview(dir, f, breaking, changes, err), a.strays(tree, f, out)))
-	}
-	if err != nil {
-		return within(dir, err)
-	}
-	if !changes.Empty() {
-		if changes, err = tree.Apply(out.Files, opt); changes == nil {
+		changes, err := tree.Plan(out.Files, opt)
+		if changes == nil {
 			return within(dir, err)
 		}
-		if err == nil { // else all is done but for clearing up
-			remember(tree, program, out)
+		if err := damage.look(changes); err != nil {
+			return within(dir, err)
 		}
-		changes.Notes = append(changes.Notes, broken()...)
-		if err != nil {
-			return errors.Join(a.warn(changes.Notes.In(dir)), within(dir, err))
-		}
+		changes.Notes = append(changes.Notes, damage.lines()...)
+		return within(dir, both(a.preview(dir, f, breaking, changes, err), a.strays(tree, f, out)))
+	}
+	opt.Before = damage.look
+	changes, err := tree.Apply(out.Files, opt)
+	if changes == nil {
+		return within(dir, err)
+	}
+	if err == nil && !changes.Empty() { // else all is done but for clearing up
+		remember(tree, a.program(), out)
+	}
+	changes.Notes = append(changes.Notes, damage.lines()...)
+	if err != nil {
+		return errors.Join(a.warn(changes.Notes.In(dir)), within(dir, err))
 	}
 	return within(dir, a.done(dir, f, breaking, changes))
 }
 
 // compareContracts says what is other than the last run promised, and what that asks of the user's code. It warns of what breaks
 // callers and fails for what breaks consumers.
-func (a *app) compareContracts(
-	tree *reconcile.Tree, dir string, f regenFlags, lock reconcile.Lock, before *contract.Contract, out *generator.Output, renames []evolve.Rename,
-) ([]drift.Change, evolve.Plan, error) {
-	said, err := promise(tree, lock, before, out)
-	if err != nil {
-		return nil, evolve.Plan{}, within(dir, err)
-	}
+func (a *app) compareContracts(dir string, f regenFlags, said promised, out *generator.Output, renames []evolve.Rename) ([]drift.Change, evolve.Plan, error) {
 	evolution, err := said.evolution(renames)
 	if err != nil {
 		return nil, evolve.Plan{}, err

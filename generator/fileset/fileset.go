@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Owner says who may change a file after it was emitted, and so what regen does with it.
@@ -53,8 +54,8 @@ type Decl struct {
 
 // Set is a set of files with unique paths.
 type Set struct {
-	files map[string]File
-	names []string // sorted; nil while that is to be done
+	files  map[string]File
+	sorted []File // nil while that is to be done
 }
 
 // Add puts f into s. A second file of the same path is a bug in the plan, and an error.
@@ -65,13 +66,13 @@ func (s *Set) Add(f File) error {
 	if _, dup := s.files[f.Path]; dup {
 		return fmt.Errorf("two files planned at %s", f.Path)
 	}
-	s.files[f.Path], s.names = f, nil
+	s.files[f.Path], s.sorted = f, nil
 	return nil
 }
 
-// Finish waits for the files that are being made. The error is of one that could not be.
+// Finish waits for the files that are being made still: until then they have no content. The error is of one that cannot be made.
 func (s *Set) Finish() error {
-	for path, f := range s.files {
+	for i, f := range s.Files() {
 		if f.Kept == nil || f.Kept.Hash != "" {
 			continue
 		}
@@ -80,7 +81,7 @@ func (s *Set) Finish() error {
 			return err
 		}
 		f.Content, f.Kept = content, nil
-		s.files[path] = f
+		s.files[f.Path], s.sorted[i] = f, f
 	}
 	return nil
 }
@@ -91,14 +92,10 @@ func (s *Set) Get(path string) (File, bool) {
 	return f, ok
 }
 
-// Files returns the files sorted by path.
+// Files returns the files sorted by path. They are to be read only.
 func (s *Set) Files() []File {
-	if s.names == nil {
-		s.names = slices.Sorted(maps.Keys(s.files))
+	if s.sorted == nil {
+		s.sorted = slices.SortedFunc(maps.Values(s.files), func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 	}
-	files := make([]File, 0, len(s.files))
-	for _, path := range s.names {
-		files = append(files, s.files[path])
-	}
-	return files
+	return s.sorted
 }

@@ -15,10 +15,19 @@ import (
 	"github.com/svcgen/svcgen/generator/fileset"
 )
 
-// Apply brings the tree to set. It plans again once it is the only writer, so what it does fits what is there
-// then; the changes it returns are the ones it made. An error means that no file was changed, unless it is an
-// UnfinishedError; with changes, all of them were made.
+// Apply brings the tree to set. It plans as the only writer, so what it does fits what is there then; the changes it
+// returns are the ones it made. An error means that no file was changed, unless it is an UnfinishedError; with changes,
+// all of them were made.
 func (t *Tree) Apply(set *fileset.Set, opt Options) (*Changes, error) {
+	if !t.outdated(opt) { // perhaps there is nothing to do, and nothing is touched then: not everybody may write to the tree
+		changes, err := t.Plan(set, opt)
+		if err != nil {
+			return nil, err
+		}
+		if changes.Empty() {
+			return changes, nil
+		}
+	}
 	if err := t.root.MkdirAll(stateDir, 0o777); err != nil {
 		return nil, err
 	}
@@ -66,6 +75,11 @@ func (t *Tree) applyLocked(set *fileset.Set, opt Options) (*Changes, error) {
 	}
 	if changes.Empty() {
 		return changes, nil
+	}
+	if opt.Before != nil {
+		if err := opt.Before(changes); err != nil {
+			return nil, err
+		}
 	}
 	entries, err := t.stage(changes.writes)
 	if err != nil {

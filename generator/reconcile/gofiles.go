@@ -19,22 +19,33 @@ func (t *Tree) GoFiles(most int) (map[string][]byte, error) {
 }
 
 // GoFile reads a Go file of the user's, through a symbolic link as the go command does.
-func (t *Tree) GoFile(name string) ([]byte, error) { return t.readGo(name, math.MaxInt) }
+func (t *Tree) GoFile(name string) ([]byte, error) {
+	info, err := t.root.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	return t.readGo(name, info, math.MaxInt)
+}
 
 // goFiles reads the Go files for which want is true, in the folders for which enter is.
 func (t *Tree) goFiles(enter, want func(name string) bool, most int) (map[string][]byte, error) {
-	names, err := t.goNames(enter, want)
+	infos, err := t.goInfos(enter, want)
 	if err != nil {
 		return nil, err
+	}
+	names := make(map[string]string, len(infos)) // it is no error when one is gone by then
+	for name := range infos {
+		names[name] = ""
 	}
 	files := make(map[string][]byte, len(names))
 	var mu sync.Mutex
 	err = t.eachFolder(names, func(folder *os.Root, dir string, bases []string) error {
 		here := Tree{root: folder}
 		for _, base := range bases {
-			content, err := here.readGo(base, most)
+			name := path.Join(dir, base)
+			content, err := here.readGo(base, infos[name], most)
 			if err != nil { // it may be a link that leads out of the folder
-				content, err = t.readGo(path.Join(dir, base), most)
+				content, err = t.readGo(name, infos[name], most)
 			}
 			if errors.Is(err, fs.ErrNotExist) { // a dangling link, such as an editor's lock
 				continue
@@ -43,7 +54,7 @@ func (t *Tree) goFiles(enter, want func(name string) bool, most int) (map[string
 				return err
 			}
 			mu.Lock()
-			files[path.Join(dir, base)] = content
+			files[name] = content
 			mu.Unlock()
 		}
 		return nil
@@ -51,9 +62,9 @@ func (t *Tree) goFiles(enter, want func(name string) bool, most int) (map[string
 	return files, err
 }
 
-// goNames are the names of those files as eachFolder takes them: it is no error when one is gone by then.
-func (t *Tree) goNames(enter, want func(name string) bool) (map[string]string, error) {
-	names := map[string]string{}
+// goInfos are those files as their folders list them.
+func (t *Tree) goInfos(enter, want func(name string) bool) (map[string]fs.FileInfo, error) {
+	infos := map[string]fs.FileInfo{}
 	err := fs.WalkDir(t.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case name == ".":
@@ -75,10 +86,13 @@ func (t *Tree) goNames(enter, want func(name string) bool) (map[string]string, e
 		case !isGo(d.Name()) || !want(name):
 			return nil
 		}
-		names[name] = ""
-		return nil
+		info, err := d.Info()
+		if err == nil {
+			infos[name] = info
+		}
+		return ignoreNotExist(err)
 	})
-	return names, err
+	return infos, err
 }
 
 // NoPackages reports whether a folder of that name holds no package of the user's. The go command looks into one of these,
@@ -101,14 +115,12 @@ func isGo(base string) bool {
 	return strings.HasSuffix(base, ".go") && base[0] != '_' && base[0] != '.'
 }
 
-// readGo is GoFile for no more than most bytes.
-func (t *Tree) readGo(name string, most int) (content []byte, err error) {
-	info, err := t.root.Lstat(name)
-	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		info, err = t.root.Stat(name) // opens it, which takes three times as long
-	}
-	if err != nil {
-		return nil, err
+// readGo is GoFile for no more than most bytes of the file that info describes.
+func (t *Tree) readGo(name string, info fs.FileInfo, most int) (content []byte, err error) {
+	if info.Mode()&fs.ModeSymlink != 0 {
+		if info, err = t.root.Stat(name); err != nil {
+			return nil, err
+		}
 	}
 	if !info.Mode().IsRegular() {
 		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("not a regular file")}

@@ -158,7 +158,9 @@ func (l Lock) Format() []byte {
 		if entry.Variant != "" {
 			owner += "/" + entry.Variant
 		}
-		fmt.Fprintf(&b, "file %s %s %s\n", owner, hash, quotePath(path))
+		for _, word := range []string{"file ", owner, " ", hash, " ", quotePath(path), "\n"} {
+			b.WriteString(word)
+		}
 	}
 	return []byte(b.String())
 }

@@ -145,7 +145,7 @@ func parseSight(text string) (sight, bool) {
 func (m memory) format() []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\nseen %d\n", memoryFormat, m.seen.UnixNano())
-	line := func(key string, s sight) { fmt.Fprintf(&b, "%s %s\n", key, s.format()) }
+	line := func(key string, s sight) { b.WriteString(key + " " + s.format() + "\n") }
 	if m.program.hash != "" {
 		fmt.Fprintf(&b, "lock %s\n", m.lock)
 		line("program", m.program)
@@ -161,7 +161,10 @@ func (m memory) format() []byte {
 }
 
 func (s sight) format() string {
-	return fmt.Sprintf("%d %d %s %s", s.size, s.time.UnixNano(), s.hash, quotePath(s.path))
+	line := make([]byte, 0, 128)
+	line = append(strconv.AppendInt(line, s.size, 10), ' ')
+	line = append(strconv.AppendInt(line, s.time.UnixNano(), 10), ' ')
+	return string(append(append(append(line, s.hash...), ' '), quotePath(s.path)...))
 }
 
 // madeLine stands before the rest, which goes on to the end.
@@ -193,11 +196,11 @@ func restOf(set *fileset.Set, lock Lock, yours map[string]sight) string {
 	var b strings.Builder
 	for _, f := range set.Files() {
 		if f.Key != "" {
-			fmt.Fprintf(&b, "made %s\n", noteOf(f, lock).format())
+			b.WriteString("made " + noteOf(f, lock).format() + "\n")
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(yours)) {
-		fmt.Fprintf(&b, "yours %s\n", yours[name].format())
+		b.WriteString("yours " + yours[name].format() + "\n")
 	}
 	return b.String()
 }
@@ -251,16 +254,12 @@ func (t *Tree) remember(p Program, set *fileset.Set, compiled []byte, fresh stri
 // observe looks at what the next Current will want to know, reading only what the last memory does not tell.
 func (t *Tree) observe(p Program, set *fileset.Set, began time.Time) (memory, error) {
 	m := memory{seen: began}
-	text, err := t.root.ReadFile(LockName)
-	if err != nil {
-		return m, err
-	}
-	lock, err := ParseLock(text)
+	lock, err := t.Lock()
 	if err != nil {
 		return m, err
 	}
 	old := t.wholeMemory()
-	m.lock = Hash(text)
+	m.lock = Hash(t.lock.text)
 	if m.program, err = old.recognise(p); err != nil {
 		return m, err
 	}
@@ -281,11 +280,20 @@ func (t *Tree) observe(p Program, set *fileset.Set, began time.Time) (memory, er
 	return m, err
 }
 
-// sights are the files in want that are there.
+// sights are the files in want that are there. One that was still as old says when the tree was planned is not looked at again: that
+// with that size and time it has that hash stays true, whatever becomes of it.
 func (t *Tree) sights(want map[string]string, old memory) (map[string]sight, error) {
 	sights := make(map[string]sight, len(want))
+	look := make(map[string]string)
+	for name, hash := range want {
+		if s, known := old.files[name]; known && t.still[name] {
+			sights[name] = s
+		} else {
+			look[name] = hash
+		}
+	}
 	var mu sync.Mutex
-	err := t.eachFolder(want, func(folder *os.Root, dir string, names []string) error {
+	err := t.eachFolder(look, func(folder *os.Root, dir string, names []string) error {
 		for _, base := range names {
 			name := path.Join(dir, base)
 			s, err := (&Tree{root: folder}).sight(base, old, old.files[name])

@@ -190,3 +190,29 @@ func TestMemoryLosesNothing(t *testing.T) {
 		})
 	}
 }
+
+// TestRememberAfterAChange: what a person does between the plan and the memory of it is seen by the next run.
+func TestRememberAfterAChange(t *testing.T) {
+	w := newWorld(t)
+	w.write("in", "in")
+	program := Program{Version: "v1.0.0"}
+	files := []fileset.File{own("gen/a.go", "one"), yours("b.go", "package b\n")}
+	w.mustApply(files...)
+	w.remember(program)
+	if _, err := w.tree.Plan(set(t, files...), w.opt); err != nil {
+		t.Fatal(err)
+	}
+	if !w.tree.still["gen/a.go"] || !w.tree.still["b.go"] {
+		t.Fatal("the plan has read what is remembered")
+	}
+	w.write("gen/a.go", "two")
+	w.write("b.go", "package c\n")
+	w.mustRemember(program)
+	if w.current(program) {
+		t.Error("the change of a file of svcgen's is not seen")
+	}
+	changes, err := w.tree.Plan(set(t, own("gen/a.go", "two"), yours("b.go", "package d\n")), w.opt)
+	if err != nil || changes.Count(Update) != 0 {
+		t.Errorf("%v: the change of a file of the user's is not seen: %v", err, changes)
+	}
+}

@@ -69,7 +69,7 @@ func (p *planner) names() error {
 	if folder == "" { // a new tree has no code of anybody's
 		return nil
 	}
-	entries, err := fs.ReadDir(p.tree.FS(), folder)
+	bases, err := p.tree.bases(folder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -80,9 +80,9 @@ func (p *planner) names() error {
 	var mu sync.Mutex
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
-	for _, entry := range entries {
-		name := path.Join(folder, entry.Name())
-		if entry.IsDir() || !isGo(entry.Name()) || p.ours(name, p.disk[name]) {
+	for _, base := range bases {
+		name := path.Join(folder, base)
+		if !isGo(base) || p.ours(name, p.disk[name]) {
 			continue
 		}
 		group.Go(func() error {
@@ -102,6 +102,16 @@ func (p *planner) names() error {
 		})
 	}
 	return group.Wait()
+}
+
+// bases are the names in a folder. Asked for its entries, an os.Root looks at every file.
+func (t *Tree) bases(folder string) ([]string, error) {
+	f, err := t.root.Open(folder)
+	if err != nil {
+		return nil, err
+	}
+	names, err := f.Readdirnames(-1)
+	return names, errors.Join(err, f.Close())
 }
 
 // imports reports whether a file that svcgen made imports something under one of the names.

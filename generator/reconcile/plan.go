@@ -24,6 +24,8 @@ type Options struct {
 	Overwrite bool        // replace hand-edited files of svcgen's, after saving them under .svcgen/rescued
 	Evolve    evolve.Plan // what a changed contract asks of the user's code
 	Thorough  bool        // read every file, whatever is remembered of it
+
+	Before func(*Changes) error // is told what Apply is about to do; with an error, nothing is done
 }
 
 // planner compares one set with one tree.
@@ -83,6 +85,9 @@ func (t *Tree) plan(set *fileset.Set, opt Options) (*Changes, error) {
 	if err := p.evolve(set); err != nil {
 		return nil, err
 	}
+	if err := set.Finish(); err != nil {
+		return nil, err
+	}
 	for _, f := range set.Files() {
 		if err := p.file(f); err != nil {
 			return nil, err
@@ -111,11 +116,26 @@ func (t *Tree) plan(set *fileset.Set, opt Options) (*Changes, error) {
 		return nil, err
 	}
 	p.changes.sort()
+	t.still = p.still()
 	edited := slices.DeleteFunc(slices.Clone(p.changes.Actions), func(a Action) bool { return a.Op != Edited })
 	if len(edited) > 0 {
 		return &p.changes, &EditedError{edited}
 	}
 	return &p.changes, nil
+}
+
+// still are the files that are what is remembered of them, and stay as they are.
+func (p *planner) still() map[string]bool {
+	still := map[string]bool{}
+	for name, f := range p.disk {
+		if f.unread {
+			still[name] = true
+		}
+	}
+	for _, w := range p.changes.writes {
+		delete(still, w.Path)
+	}
+	return still
 }
 
 // folder refuses a user's package that is not where it seems to be: what is behind a link is not edited.
@@ -380,6 +400,13 @@ func (p *planner) gone(name string, entry Entry) error {
 		p.changes.act(Edited, fileset.File{Path: name, Owner: entry.Owner}, disk, "no longer planned")
 	}
 	return nil
+}
+
+// outdated reports whether svcgen.lock will say something else, whatever the files are: the tree was made from something else, or
+// by another svcgen. It says yes where there is none, or one that cannot be read.
+func (t *Tree) outdated(opt Options) bool {
+	old, err := t.Lock()
+	return err != nil || old.origin() != Lock{Version: opt.Version, Inputs: opt.Inputs}.origin()
 }
 
 // lock plans svcgen.lock, last.

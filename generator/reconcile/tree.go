@@ -4,6 +4,7 @@
 package reconcile
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -37,7 +38,9 @@ type Tree struct {
 	// waits for the disk: a hundred files would take longer to reach it than to make.
 	fresh bool
 
-	known *memory // what the last run has noted; read when it is asked for
+	known *memory         // what the last run has noted; read when it is asked for
+	still map[string]bool // see planner.still, of the last plan
+	lock  parsedLock
 }
 
 // Open opens the tree at dir, which must exist.
@@ -72,7 +75,20 @@ func (t *Tree) Lock() (Lock, error) {
 	if err != nil {
 		return Lock{}, err
 	}
-	return ParseLock(text)
+	if t.lock.text == nil || !bytes.Equal(text, t.lock.text) {
+		lock, err := ParseLock(text)
+		if err != nil {
+			return Lock{}, err
+		}
+		t.lock = parsedLock{text, lock}
+	}
+	return t.lock.Lock, nil
+}
+
+// parsedLock is what svcgen.lock said when it was last read: a run reads it several times, and it is long.
+type parsedLock struct {
+	text []byte
+	Lock
 }
 
 // hashOf is Hash of what f is to hold.

@@ -108,6 +108,45 @@ func TestOneAtATime(t *testing.T) {
 }
 
 // TestModeStays proves that a file that is replaced keeps its mode, whatever the umask.
+// Whoever asks is told what is about to be done, and can stop it. A run with nothing to do tells nothing, and takes no lock.
+func TestBefore(t *testing.T) {
+	w := newWorld(t)
+	w.mustApply(own("gen/a.go", "one"))
+	stop := errors.New("as told")
+	var told []string
+	w.opt.Before = func(c *Changes) error {
+		for _, a := range c.Actions {
+			told = append(told, string(a.Op)+" "+a.Path)
+		}
+		return stop
+	}
+	before := w.user()
+	if _, err := w.apply(own("gen/a.go", "two"), own("gen/b.go", "new")); !errors.Is(err, stop) {
+		t.Errorf("the error is %v", err)
+	}
+	if want := []string{"update gen/a.go", "create gen/b.go"}; !slices.Equal(told, want) {
+		t.Errorf("told %q, want %q", told, want)
+	}
+	if after := w.user(); !maps.Equal(before, after) {
+		t.Errorf("it is %q, and was %q", after, before)
+	}
+	release, err := w.tree.acquire()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := w.apply(own("gen/a.go", "one")); err != nil || len(told) != 2 {
+		t.Errorf("with nothing to do: %v, %s", err, got)
+	}
+	w.opt.Inputs[0].Hash = Hash([]byte("another"))
+	var held *HeldError
+	if _, err := w.apply(own("gen/a.go", "one")); !errors.As(err, &held) {
+		t.Errorf("with another input, the error is %v", err)
+	}
+	if err := release(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestModeStays(t *testing.T) {
 	w := newWorld(t)
 	w.mustApply(merged("Makefile", "a\nb\n"), own("gen/a.sh", "a"))

@@ -3,6 +3,7 @@ package typecheck
 import (
 	"go/token"
 	"strconv"
+	"sync"
 )
 
 // outline is what a file declares, as far as its tokens tell: to read them takes a fraction of the time that parsing does.
@@ -42,6 +43,29 @@ func (w *words) add(more words) {
 	w.bodies = append(w.bodies, more.bodies...)
 }
 
+// Outlines are what files declare, by their names.
+type Outlines map[string]outline
+
+// OutlinesOf are those of the files that are whole and wanted: what can be found before it is known what changes.
+func OutlinesOf(files map[string][]byte, want func(name string) bool) Outlines {
+	var names []string
+	for name, src := range files {
+		if want(name) && !cut(src) {
+			names = append(names, name)
+		}
+	}
+	outlines := make(Outlines, len(names))
+	var mu sync.Mutex
+	_ = each(names, func(name string) error { // none fails
+		o := outlineOf(files[name])
+		mu.Lock()
+		defer mu.Unlock()
+		outlines[name] = o
+		return nil
+	})
+	return outlines
+}
+
 // headOf is the outline of src without declarations. It is done when it has come to one.
 func headOf(src []byte) (o outline, done bool) {
 	for n := min(4<<10, len(src)); ; n = min(4*n, len(src)) {
@@ -57,6 +81,7 @@ func headOf(src []byte) (o outline, done bool) {
 func outlineOf(src []byte) outline {
 	t := newTokens(string(src))
 	o := t.head()
+	o.decls = make([]decl, 0, 4+len(src)/300) // about as many as there are in generated code
 	for ; t.tok != token.EOF; t.next() {
 		if t.declares() {
 			o.decls = append(o.decls, t.decl())

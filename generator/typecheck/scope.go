@@ -55,8 +55,16 @@ func (c *Change) inScope() []*file {
 // narrow finds what matters of the files in scope.
 func (c *Change) narrow() {
 	files := c.inScope()
-	_ = each(files, func(f *file) error { // none fails
-		f.read(c.ask(f.name))
+	var unread []*state
+	for _, f := range files {
+		unread = append(unread, slices.DeleteFunc(f.states(), func(s *state) bool { return s.whole })...)
+	}
+	_ = each(unread, func(s *state) error { // none fails
+		s.outline, s.whole = outlineOf(s.src), true
+		return nil
+	})
+	_ = each(files, func(f *file) error {
+		f.divide(c.ask(f.name))
 		return nil
 	})
 	changing, turning := map[string]bool{}, map[string]bool{} // folders
@@ -72,21 +80,19 @@ func (c *Change) narrow() {
 		}
 	}
 	affected := affectedBy(files)
-	for _, f := range files {
+	_ = each(files, func(f *file) error {
 		torn := changing[f.folder] && len(clauses[f.folder]) > 1
 		f.present = f.changes() || torn || changing[f.folder] && len(f.dots) > 0 || len(f.dots) > 1 && common(f.dots, changing)
 		f.asked = c.ask(f.name) && (f.present || common(f.imports, turning) || slices.ContainsFunc(f.parts, func(p *part) bool {
 			return called[f.folder].have(p.declared) || affected[f.folder].have(p.declared) || affected.seen(f, p.outer) || affected.seenIn(f, p.bodies)
 		}))
-	}
+		return nil
+	})
 	c.need(files)
 }
 
-// read reads the declarations of a file, as one part if it is whole.
-func (f *file) read(whole bool) {
-	for _, s := range f.states() {
-		s.outline = outlineOf(s.src)
-	}
+// divide makes parts of a file, or one if it is whole.
+func (f *file) divide(whole bool) {
 	if whole {
 		p := &part{changes: f.changes()}
 		f.parts = []*part{p}

@@ -58,7 +58,9 @@ func must[T any](v T, err error) T {
 
 // narrowAndWide are the broken lines in the files of m that a change can concern, and in all of them.
 func (m Module) narrowAndWide(ask func(string) bool) (narrow, wide diag.List) {
-	c := must(m.Load(ask))
+	ahead := m
+	ahead.Outlines = OutlinesOf(m.Files, ask)
+	c := must(ahead.Load(ask))
 	c.narrow()
 	narrow = c.broken()
 	c = must(m.Load(ask))

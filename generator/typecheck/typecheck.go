@@ -38,10 +38,15 @@ type Module struct {
 	Renamed map[string]string // of a file that goes to another place: the new path to the old one
 
 	Read func(name string) ([]byte, error) // reads all of a file
+
+	Outlines Outlines // of some of Files; nil: of none
 }
 
 // Beginning is how many bytes of a file are read before it is known whether the rest matters. In most, that is all of it.
 const Beginning = 32 << 10
+
+// cut reports whether src may be no more than the beginning of a file.
+func cut(src []byte) bool { return len(src) == Beginning }
 
 // Change is the change of a module of which all is read that matters.
 type Change struct {
@@ -139,6 +144,7 @@ type state struct {
 	src []byte
 	cut bool // src may be no more than the beginning
 	outline
+	whole bool    // the outline has all declarations
 	parts []*part // of each declaration, the one that it is or belongs to
 }
 
@@ -152,7 +158,8 @@ func (c *Change) load() error {
 		src, now := after[name]
 		old, before := c.Files[name]
 		if before {
-			f.was = &state{src: old, cut: len(old) == Beginning}
+			f.was = &state{src: old, cut: cut(old)}
+			f.was.outline, f.was.whole = c.Outlines[name]
 		}
 		_, changes := c.Changed[name]
 		if now && before && changes {
@@ -206,14 +213,16 @@ func (f *file) turns() bool {
 // readHead notes what a file says before its declarations.
 func (c *Change) readHead(f *file) error {
 	for _, s := range f.states() {
-		head, done := headOf(s.src)
-		if !done && s.cut {
-			if err := c.complete(f); err != nil {
-				return err
+		if !s.whole {
+			head, done := headOf(s.src)
+			if !done && s.cut {
+				if err := c.complete(f); err != nil {
+					return err
+				}
+				head, _ = headOf(s.src)
 			}
-			head, _ = headOf(s.src)
+			s.outline = head
 		}
-		s.outline = head
 		f.packages[strings.TrimSuffix(s.pkg, "_test")] = true
 		for _, i := range s.imports {
 			f.called = append(f.called, cmp.Or(i.name, path.Base(i.path)))
@@ -228,20 +237,20 @@ func (c *Change) readHead(f *file) error {
 	return nil
 }
 
-// each calls do for every file, for several at the same time. A panic of one is each's.
-func each(files []*file, do func(*file) error) error {
+// each calls do for every one of list, for several at the same time. A panic of one is each's.
+func each[T any](list []T, do func(T) error) error {
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	var bug atomic.Value
-	for some := range slices.Chunk(files, 20) {
+	for some := range slices.Chunk(list, 1+len(list)/100) {
 		group.Go(func() error {
 			defer func() {
 				if p := recover(); p != nil {
 					bug.CompareAndSwap(nil, fmt.Sprintf("%v\n%s", p, debug.Stack()))
 				}
 			}()
-			for _, f := range some {
-				if err := do(f); err != nil {
+			for _, one := range some {
+				if err := do(one); err != nil {
 					return err
 				}
 			}
