@@ -31,6 +31,7 @@ type words struct {
 	types    []string // that methods are declared for
 	aliases  []string // those declared that are another name of a type
 	outer    []string // every one outside of function bodies, but the names of functions and methods
+	signed   []string // those of outer that are in no receiver
 	bodies   []string // the text of them
 }
 
@@ -40,6 +41,7 @@ func (w *words) add(more words) {
 	w.types = append(w.types, more.types...)
 	w.aliases = append(w.aliases, more.aliases...)
 	w.outer = append(w.outer, more.outer...)
+	w.signed = append(w.signed, more.signed...)
 	w.bodies = append(w.bodies, more.bodies...)
 }
 
@@ -130,13 +132,14 @@ func (t *tokens) imports(all []imported) []imported {
 func (t *tokens) decl() decl {
 	d := decl{start: t.at}
 	names, outer := len(t.names), len(t.outer)
+	signed := outer
 	if t.tok == token.FUNC {
-		t.function(&d)
+		signed = t.function(&d)
 	} else {
 		t.group(&d)
 		d.declared, d.body = since(t.names, names), t.at
 	}
-	d.outer, d.end = since(t.outer, outer), t.at
+	d.outer, d.signed, d.end = since(t.outer, outer), since(t.outer, signed), t.at
 	return d
 }
 
@@ -180,14 +183,15 @@ func (t *tokens) spec(d *decl, types bool, depth int) {
 	}
 }
 
-func (t *tokens) function(d *decl) {
+// function reads a function or method. It returns how many outer words there were before its signature.
+func (t *tokens) function(d *decl) (signed int) {
 	t.next()
 	names, name := len(t.names), &d.declared
 	if t.tok == token.LPAREN {
 		d.types, name = t.receiver(), &d.methods
 	}
 	t.note(&t.names)
-	*name = since(t.names, names)
+	*name, signed = since(t.names, names), len(t.outer)
 	t.next()
 	for before := token.FUNC; !t.ends(0) && (t.tok != token.LBRACE || t.depth > 0 || before == token.STRUCT || before == token.INTERFACE); t.next() {
 		t.note(&t.outer)
@@ -199,6 +203,7 @@ func (t *tokens) function(d *decl) {
 	if d.body < t.at {
 		d.bodies = []string{t.src[d.body:t.at]}
 	}
+	return signed
 }
 
 // receiver reads one, and returns what its type is made of.

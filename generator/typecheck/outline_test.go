@@ -63,7 +63,7 @@ func describe(o outline) string {
 		if len(d.bodies) > 0 {
 			_, _ = fmt.Fprint(&b, " ", d.body)
 		}
-		for _, words := range [][]string{d.declared, d.methods, d.types, d.aliases, d.outer} {
+		for _, words := range [][]string{d.declared, d.methods, d.types, d.aliases, d.outer, d.signed} {
 			words = slices.DeleteFunc(slices.Sorted(slices.Values(words)), token.IsKeyword)
 			_, _ = fmt.Fprint(&b, " ", slices.Compact(words))
 		}
@@ -88,7 +88,7 @@ func parsed(fset *token.FileSet, f *ast.File) outline {
 		d := decl{start: offset(parsed.Pos())}
 		switch parsed := parsed.(type) {
 		case *ast.FuncDecl:
-			d.outer = idents(parsed.Type)
+			d.outer, d.signed = idents(parsed.Type), idents(parsed.Type)
 			name := &d.declared
 			if parsed.Recv != nil {
 				name = &d.methods
@@ -105,7 +105,7 @@ func parsed(fset *token.FileSet, f *ast.File) outline {
 			if parsed.Tok == token.IMPORT {
 				continue
 			}
-			d.outer = idents(parsed)
+			d.outer, d.signed = idents(parsed), idents(parsed)
 			for _, spec := range parsed.Specs {
 				switch spec := spec.(type) {
 				case *ast.TypeSpec:

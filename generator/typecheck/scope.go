@@ -8,10 +8,8 @@ import (
 // scope is what of a module a change can matter to.
 //
 // A line breaks only where it has to do with something that changes, and the only way to that is by a name which the
-// package declares, or one that the file imports. So what is concerned is what changes, and what has a word for what is
-// affected: that is what something that changes declares, and what is declared with such a word outside of function
-// bodies. A method counts for the type it is declared for: whoever has a value of that calls it without naming the type.
-// Concerned is also a file that imports a package of which files come, go, or get another head, one that declares a name by
+// package declares, or one that the file imports, or by the name of a method. So what is concerned is what changes, and what has a
+// word for what is affected; see effects. Concerned is also a file that imports a package of which files come, go, or get another head, one that declares a name by
 // which a file that changes imports something, every file of a package whose files call it by different names, and one with a dot
 // import, beside a file that changes: what that declares may be among the names it takes. So may be what one of two packages declares.
 //
@@ -79,12 +77,12 @@ func (c *Change) narrow() {
 			turning[f.folder] = true
 		}
 	}
-	affected := affectedBy(files)
+	affected := effectsOn(files)
 	_ = each(files, func(f *file) error {
 		torn := changing[f.folder] && len(clauses[f.folder]) > 1
 		f.present = f.changes() || torn || changing[f.folder] && len(f.dots) > 0 || len(f.dots) > 1 && common(f.dots, changing)
 		f.asked = c.ask(f.name) && (f.present || common(f.imports, turning) || slices.ContainsFunc(f.parts, func(p *part) bool {
-			return called[f.folder].have(p.declared) || affected[f.folder].have(p.declared) || affected.seen(f, p.outer) || affected.seenIn(f, p.bodies)
+			return called[f.folder].have(p.declared) || affected.names[f.folder].have(p.declared) || affected.seen(f, p.outer) || affected.seenIn(f, p.bodies)
 		}))
 		return nil
 	})
@@ -137,32 +135,81 @@ func (s *scope) excerpt(f *file, state *state) []byte {
 	return text
 }
 
-// affectedBy are the names of what the changes in files affect.
-func affectedBy(files []*file) names {
+// effects are the names of what the changes affect.
+//
+// That is what something that changes declares, also the types that methods are declared for, and what is declared with a word for
+// what is affected, outside of function bodies. Of a method that has such a word in its signature it is the name of the method, in any
+// package, and not the type it is declared for: whoever calls it writes that name, and so does every interface that asks for it.
+// With the type, all that is declared for it would be affected.
+type effects struct {
+	names   names
+	methods set
+}
+
+// effectsOn are those of the changes in files.
+func effectsOn(files []*file) effects {
 	dotted := map[string][]string{} // of a folder: those in which its names are taken, too
 	for _, f := range files {
 		for folder := range f.dots {
 			dotted[folder] = append(dotted[folder], f.folder)
 		}
 	}
-	affected, carries := names{}, map[*part]bool{}
+	e, carries := effects{names{}, set{}}, map[*part]bool{}
 	for again := true; again; {
 		again = false
 		for _, f := range files {
 			for _, p := range f.parts {
-				if carries[p] || !p.changes && !affected.seen(f, p.outer) {
+				if carries[p] || !p.changes && !e.seen(f, p.signed) {
 					continue
 				}
 				carries[p], again = true, true
-				affected.add(f.folder, p.declared)
-				affected.add(f.folder, p.types)
+				e.names.add(f.folder, p.declared)
 				for _, folder := range dotted[f.folder] {
-					affected.add(folder, p.declared)
+					e.names.add(folder, p.declared)
+				}
+				if p.changes {
+					e.names.add(f.folder, p.types)
+				}
+				e.methods.add(p.methods)
+				if slices.Contains(p.methods, "Error") {
+					e.methods.add([]string{"error"}) // which asks for it, and no file declares it
 				}
 			}
 		}
 	}
-	return affected
+	return e
+}
+
+// seen reports whether one of the words of a file is a name of what is affected.
+func (e effects) seen(f *file, words []string) bool {
+	return slices.ContainsFunc(e.visible(f), func(s set) bool { return s.have(words) })
+}
+
+// seenIn is seen for the words in bodies of functions.
+func (e effects) seenIn(f *file, bodies []string) bool {
+	visible := e.visible(f)
+	for _, body := range bodies {
+		for word := range identifiers(body) {
+			if slices.ContainsFunc(visible, func(s set) bool { return s[word] }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// visible are the names that a file can mean.
+func (e effects) visible(f *file) []set {
+	visible := []set{e.methods}
+	if own := e.names[f.folder]; len(own) > 0 {
+		visible = append(visible, own)
+	}
+	for folder := range f.imports {
+		if others := e.names[folder]; len(others) > 0 {
+			visible = append(visible, others)
+		}
+	}
+	return visible
 }
 
 // need notes what is needed to check the files that are asked for.
@@ -259,41 +306,6 @@ func (n names) add(folder string, words []string) {
 		n[folder] = set{}
 	}
 	n[folder].add(words)
-}
-
-// visible are the names that a file can mean.
-func (n names) visible(f *file) []set {
-	var visible []set
-	if own := n[f.folder]; len(own) > 0 {
-		visible = append(visible, own)
-	}
-	for folder := range f.imports {
-		if others := n[folder]; len(others) > 0 {
-			visible = append(visible, others)
-		}
-	}
-	return visible
-}
-
-// seen reports whether one of the words of a file is one of the names.
-func (n names) seen(f *file, words []string) bool {
-	return slices.ContainsFunc(n.visible(f), func(s set) bool { return s.have(words) })
-}
-
-// seenIn is seen for the words in bodies of functions.
-func (n names) seenIn(f *file, bodies []string) bool {
-	visible := n.visible(f)
-	if len(visible) == 0 {
-		return false
-	}
-	for _, body := range bodies {
-		for word := range identifiers(body) {
-			if slices.ContainsFunc(visible, func(s set) bool { return s[word] }) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // common reports whether two sets have a word in common.
