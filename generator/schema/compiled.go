@@ -39,7 +39,11 @@ func (s *Schema) Compiled() []byte {
 	if len(s.Warnings) > 0 {
 		return nil
 	}
-	var out, file []byte
+	size := 0
+	for _, f := range s.Files {
+		size += len(f.Raw) + len(f.Path) + sha256.Size + 32 // with tags and lengths
+	}
+	out, file := make([]byte, 0, size), []byte(nil)
 	for _, f := range s.Files {
 		if f.Known != nil {
 			continue
