@@ -24,10 +24,17 @@ type Input struct {
 	Choices  ir.Choices // what is not to be inferred from Proto
 	Imports  []string   // further import roots, as -I takes them
 	Limits   schema.Limits
-	Version  string       // of svcgen
-	Names    ir.Names     // that the service has given so far
-	Made     fileset.Made // by the last run
-	Compiled []byte       // Output.Compiled of the last run of the same svcgen, if it is at hand
+	Version  string                   // of svcgen
+	Names    func() (ir.Names, error) // that the service has given so far; nil: none. It is called when the protos are compiled
+	Made     fileset.Made             // by the last run
+	Compiled []byte                   // Output.Compiled of the last run of the same svcgen, if it is at hand
+}
+
+func (in Input) names() (ir.Names, error) {
+	if in.Names == nil {
+		return ir.Names{}, nil
+	}
+	return in.Names()
 }
 
 // Output is a generated service.
@@ -55,7 +62,11 @@ func generate(ctx context.Context, in Input) (*Output, error) {
 	if err != nil {
 		return nil, err
 	}
-	service, found := ir.Resolve(m, s, in.Names)
+	names, err := in.names()
+	if err != nil {
+		return nil, err
+	}
+	service, found := ir.Resolve(m, s, names)
 	if err := found.Err(); err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/svcgen/svcgen/generator"
 	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/fileset"
+	"github.com/svcgen/svcgen/generator/ir"
 	"github.com/svcgen/svcgen/generator/manifest"
 	"github.com/svcgen/svcgen/generator/plan"
 	"github.com/svcgen/svcgen/generator/reconcile"
@@ -48,7 +49,7 @@ func (a *app) runExplain(cmd *cobra.Command, limit maxProto, file string) (err e
 		return within(dir, err)
 	}
 	out, err := generator.Generate(cmd.Context(), generator.Input{
-		Manifest: filepath.Join(dir, manifest.FileName), Version: a.version, Limits: limit.limits(), Names: before.Names(),
+		Manifest: filepath.Join(dir, manifest.FileName), Version: a.version, Limits: limit.limits(), Names: func() (ir.Names, error) { return before.Names(), nil },
 	})
 	if err != nil {
 		return err

@@ -7,15 +7,16 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/svcgen/svcgen/generator"
 	"github.com/svcgen/svcgen/generator/contract"
 	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/drift"
 	"github.com/svcgen/svcgen/generator/evolve"
+	"github.com/svcgen/svcgen/generator/ir"
 	"github.com/svcgen/svcgen/generator/manifest"
 	"github.com/svcgen/svcgen/generator/reconcile"
 )
@@ -103,25 +104,22 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 			return a.report(report{Status: nothingToDo, Dir: dir, changes: &reconcile.Changes{Unchanged: len(lock.Files)}}, f.json)
 		}
 	}
-	var before *contract.Contract
-	var reading errgroup.Group
-	reading.Go(func() (err error) {
-		before, err = readContract(tree)
-		return err
-	})
-	in := generator.Input{Manifest: filepath.Join(dir, manifest.FileName), Version: a.version, Limits: f.maxProto.limits()}
-	if !f.check { // a check takes nothing from earlier runs
-		in.Made, in.Compiled = tree.Made(program), tree.Compiled(program)
-	}
-	if err := reading.Wait(); err != nil {
-		return within(dir, err)
-	}
+	before := sync.OnceValues(func() (*contract.Contract, error) { return readContract(tree) })
+	background(func() { _, _ = before() })
 	renames, err := parseRenames(f.renames)
 	if err != nil {
 		return err
 	}
-	in.Names = before.Names()
-	in.Names.Left = evolve.Left(renames)
+	in := generator.Input{Manifest: filepath.Join(dir, manifest.FileName), Version: a.version, Limits: f.maxProto.limits()}
+	if !f.check { // a check takes nothing from earlier runs
+		in.Made, in.Compiled = tree.Made(program), tree.Compiled(program)
+	}
+	in.Names = func() (ir.Names, error) {
+		c, err := before()
+		names := c.Names()
+		names.Left = evolve.Left(renames)
+		return names, within(dir, err)
+	}
 	out, err := generator.Generate(cmd.Context(), in)
 	if err != nil {
 		return err
@@ -129,7 +127,11 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 	if err := a.warn(out.Warnings); err != nil {
 		return err
 	}
-	said, err := promise(tree, lock, before, out)
+	old, err := before()
+	if err != nil {
+		return within(dir, err)
+	}
+	said, err := promise(tree, lock, old, out)
 	if err != nil {
 		return within(dir, err)
 	}
