@@ -107,8 +107,7 @@ func TestOneAtATime(t *testing.T) {
 	}
 }
 
-// TestModeStays proves that a file that is replaced keeps its mode, whatever the umask.
-// Whoever asks is told what is about to be done, and can stop it. A run with nothing to do tells nothing, and takes no lock.
+// TestBefore: whoever asks is told what is about to be done, and can stop it. A run with nothing to do tells nothing, and takes no lock.
 func TestBefore(t *testing.T) {
 	w := newWorld(t)
 	w.mustApply(own("gen/a.go", "one"))
@@ -147,6 +146,7 @@ func TestBefore(t *testing.T) {
 	}
 }
 
+// TestModeStays proves that a file that is replaced keeps its mode, whatever the umask.
 func TestModeStays(t *testing.T) {
 	w := newWorld(t)
 	w.mustApply(merged("Makefile", "a\nb\n"), own("gen/a.sh", "a"))
