@@ -125,10 +125,7 @@ func (r *results) rebuild(f *File) error {
 	f.link = func() (protoreflect.FileDescriptor, error) {
 		for _, importPath := range f.Proto.GetDependency() {
 			if imported := r.files[importPath]; imported != nil {
-				imported.Desc()
-				if imported.failed != nil {
-					return nil, imported.failed
-				}
+				imported.Desc() // without it the link fails, too
 			}
 		}
 		whole, err := unmarshal(f.Raw)
