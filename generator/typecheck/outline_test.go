@@ -147,7 +147,7 @@ func TestOutlinesOf(t *testing.T) {
 	outlines := OutlinesOf(map[string][]byte{
 		"a.go":   whole,
 		"gen.go": whole,
-		"cut.go": append(whole[:len(whole):len(whole)], bytes.Repeat([]byte("\n"), Beginning-len(whole))...),
+		"cut.go": append(slices.Clip(whole), bytes.Repeat([]byte("\n"), Beginning-len(whole))...),
 	}, func(name string) bool { return name != "gen.go" })
 	if len(outlines) != 1 || describe(outlines["a.go"]) != describe(outlineOf(whole)) {
 		t.Errorf("there are %+v", outlines)
