@@ -104,7 +104,7 @@ func (b *breakage) look(changes *reconcile.Changes) error {
 	return nil
 }
 
-// background does something of which the result is asked for later. Who asks gets the panic, too.
+// background calls a function of which sync keeps the result, as OnceValue does, and the panic: who asks gets either.
 func background(do func()) {
 	go func() {
 		defer func() { _ = recover() }()

@@ -1,6 +1,9 @@
 package cli
 
-import "testing"
+import (
+	"sync"
+	"testing"
+)
 
 func TestSameCode(t *testing.T) {
 	const code = "package p\n\n// F does.\nfunc F() {}\n"
@@ -25,4 +28,21 @@ func TestSameCode(t *testing.T) {
 	if sameCode(nil, []byte(code)) || sameCode([]byte(code), nil) {
 		t.Error("a file that is not there has the code of one that is")
 	}
+}
+
+// TestBackground: who asks gets the panic of what is done in the background, and nobody else does.
+func TestBackground(t *testing.T) {
+	began := make(chan bool)
+	ask := sync.OnceValue(func() int {
+		close(began)
+		panic("as told")
+	})
+	background(func() { _ = ask() })
+	<-began
+	defer func() {
+		if p := recover(); p != "as told" {
+			t.Errorf("the panic is %v", p)
+		}
+	}()
+	t.Errorf("it is %d", ask())
 }

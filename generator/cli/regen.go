@@ -140,9 +140,9 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 
 // follow brings the tree at dir to out, or tells what that would do.
 func (a *app) follow(tree *reconcile.Tree, f regenFlags, dir string, said promised, out *generator.Output, renames []evolve.Rename) error {
-	damage := newBreakage(tree, out.Service.Module)
+	broken := newBreakage(tree, out.Service.Module)
 	if !said.same {
-		damage.expect()
+		broken.expect()
 	}
 	breaking, evolution, err := a.compareContracts(dir, f, said, out, renames)
 	if err != nil {
@@ -155,13 +155,13 @@ func (a *app) follow(tree *reconcile.Tree, f regenFlags, dir string, said promis
 		if changes == nil {
 			return within(dir, err)
 		}
-		if err := damage.look(changes); err != nil {
+		if err := broken.look(changes); err != nil {
 			return within(dir, err)
 		}
-		changes.Notes = append(changes.Notes, damage.lines()...)
+		changes.Notes = append(changes.Notes, broken.lines()...)
 		return within(dir, both(a.preview(dir, f, breaking, changes, err), a.strays(tree, f, out)))
 	}
-	opt.Before = damage.look
+	opt.Before = broken.look
 	changes, err := tree.Apply(out.Files, opt)
 	if changes == nil {
 		return within(dir, err)
@@ -169,7 +169,7 @@ func (a *app) follow(tree *reconcile.Tree, f regenFlags, dir string, said promis
 	if err == nil && !changes.Empty() { // else all is done but for clearing up
 		remember(tree, a.program(), out)
 	}
-	changes.Notes = append(changes.Notes, damage.lines()...)
+	changes.Notes = append(changes.Notes, broken.lines()...)
 	if err != nil {
 		return errors.Join(a.warn(changes.Notes.In(dir)), within(dir, err))
 	}

@@ -1,6 +1,7 @@
 package ir_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -45,6 +46,37 @@ func loadBare(file string, c ir.Choices, extra ...string) (*ir.Service, *manifes
 	}
 	svc, list := ir.Resolve(m, s, ir.Names{})
 	return svc, m, list.Err()
+}
+
+// A proto that was compiled before and of which no more than names can be linked is told of.
+func TestNamesOnly(t *testing.T) {
+	const file = "../../examples/orders/svcgen.yaml"
+	src, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := manifest.Load(file, src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := ir.Compile(t.Context(), m, nil, schema.Limits{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for from, want := range map[string]string{".acme.orders.v1.Item": "link acme/orders/v1/orders.proto as it was compiled before", "no such thing": ""} {
+		compiled := bytes.ReplaceAll(first.Compiled(), []byte(from), []byte(".acme.orders.v1.Gone"))
+		s, err := ir.Compile(t.Context(), m, nil, schema.Limits{}, compiled)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !s.File("acme/orders/v1/orders.proto").Kept {
+			t.Error("it is compiled again")
+		}
+		_, list := ir.Resolve(m, s, ir.Names{})
+		if got := fmt.Sprint(list.Err()); want == "" && list.Err() != nil || !strings.Contains(got, want) {
+			t.Errorf("the error is %s", got)
+		}
+	}
 }
 
 // inputs loads what a case holds: a manifest in its root or in a folder, or else a bare proto.

@@ -158,9 +158,7 @@ func (l Lock) Format() []byte {
 		if entry.Variant != "" {
 			owner += "/" + entry.Variant
 		}
-		for _, word := range []string{"file ", owner, " ", hash, " ", quotePath(path), "\n"} {
-			b.WriteString(word)
-		}
+		b.WriteString("file " + owner + " " + hash + " " + quotePath(path) + "\n")
 	}
 	return []byte(b.String())
 }

@@ -161,10 +161,7 @@ func (m memory) format() []byte {
 }
 
 func (s sight) format() string {
-	line := make([]byte, 0, 128)
-	line = append(strconv.AppendInt(line, s.size, 10), ' ')
-	line = append(strconv.AppendInt(line, s.time.UnixNano(), 10), ' ')
-	return string(append(append(append(line, s.hash...), ' '), quotePath(s.path)...))
+	return strconv.FormatInt(s.size, 10) + " " + strconv.FormatInt(s.time.UnixNano(), 10) + " " + s.hash + " " + quotePath(s.path)
 }
 
 // madeLine stands before the rest, which goes on to the end.
@@ -259,7 +256,7 @@ func (t *Tree) observe(p Program, set *fileset.Set, began time.Time) (memory, er
 		return m, err
 	}
 	old := t.wholeMemory()
-	m.lock = Hash(t.lock.text)
+	m.lock = Hash(t.lock.text) // which was read just now
 	if m.program, err = old.recognise(p); err != nil {
 		return m, err
 	}

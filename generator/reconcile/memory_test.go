@@ -216,3 +216,24 @@ func TestRememberAfterAChange(t *testing.T) {
 		t.Errorf("%v: the change of a file of the user's is not seen: %v", err, changes)
 	}
 }
+
+// TestRememberWhatWasWritten: of a file that a run has written again, the new content is remembered.
+func TestRememberWhatWasWritten(t *testing.T) {
+	w := newWorld(t)
+	w.write("in", "in")
+	program := Program{Version: "v1.0.0"}
+	w.mustApply(own("gen/a.go", "one"))
+	w.remember(program)
+	w.mustApply(own("gen/a.go", "two"))
+	w.mustRemember(program)
+	again, err := Open(w.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := again.wholeMemory().files["gen/a.go"].hash; got != Hash([]byte("two")) {
+		t.Errorf("its hash is noted as %q", got)
+	}
+	if err := again.Close(); err != nil {
+		t.Error(err)
+	}
+}

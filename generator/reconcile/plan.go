@@ -124,16 +124,13 @@ func (t *Tree) plan(set *fileset.Set, opt Options) (*Changes, error) {
 	return &p.changes, nil
 }
 
-// still are the files that are what is remembered of them, and stay as they are.
+// still are the files that are what is remembered of them, and stay as they are: see whole.
 func (p *planner) still() map[string]bool {
 	still := map[string]bool{}
 	for name, f := range p.disk {
 		if f.unread {
 			still[name] = true
 		}
-	}
-	for _, w := range p.changes.writes {
-		delete(still, w.Path)
 	}
 	return still
 }

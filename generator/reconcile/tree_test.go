@@ -107,8 +107,7 @@ func TestOneAtATime(t *testing.T) {
 	}
 }
 
-// TestModeStays proves that a file that is replaced keeps its mode, whatever the umask.
-// Whoever asks is told what is about to be done, and can stop it. A run with nothing to do tells nothing, and takes no lock.
+// TestBefore: whoever asks is told what is about to be done, and can stop it. A run with nothing to do tells nothing, and takes no lock.
 func TestBefore(t *testing.T) {
 	w := newWorld(t)
 	w.mustApply(own("gen/a.go", "one"))
@@ -137,16 +136,84 @@ func TestBefore(t *testing.T) {
 	if got, err := w.apply(own("gen/a.go", "one")); err != nil || len(told) != 2 {
 		t.Errorf("with nothing to do: %v, %s", err, got)
 	}
-	w.opt.Inputs[0].Hash = Hash([]byte("another"))
+	w.write("gen/a.go", "edited") // what a plan would tell
+	var edited *EditedError
+	if _, err := w.apply(own("gen/a.go", "one")); !errors.As(err, &edited) {
+		t.Errorf("with nothing but an edit, the error is %v", err)
+	}
 	var held *HeldError
-	if _, err := w.apply(own("gen/a.go", "one")); !errors.As(err, &held) {
-		t.Errorf("with another input, the error is %v", err)
+	for what, opt := range map[string]Options{
+		"input":  {Version: w.opt.Version, Inputs: []Input{{Path: "in", Hash: Hash([]byte("another"))}}},
+		"svcgen": {Version: "v1.1.0", Inputs: w.opt.Inputs},
+	} {
+		if _, err := w.tree.Apply(set(t, own("gen/a.go", "one")), opt); !errors.As(err, &held) {
+			t.Errorf("with another %s nothing is planned without the lock, and the error is %v", what, err)
+		}
 	}
 	if err := release(); err != nil {
 		t.Fatal(err)
 	}
 }
 
+// TestLockIsReadAgain: svcgen.lock is what it says now, whatever was read before.
+func TestLockIsReadAgain(t *testing.T) {
+	w := newWorld(t)
+	w.write(LockName, "")
+	if lock, err := w.tree.Lock(); err == nil {
+		t.Errorf("an empty one says %+v", lock)
+	}
+	for _, version := range []string{"v1.0.0", "v1.1.0"} {
+		w.write(LockName, string(Lock{Version: version}.Format()))
+		if lock, err := w.tree.Lock(); err != nil || lock.Version != version {
+			t.Errorf("it says %q, want %q: %v", lock.Version, version, err)
+		}
+	}
+}
+
+// TestInTheMaking: what is being made when a plan begins is waited for, and nothing is done when it cannot be made.
+func TestInTheMaking(t *testing.T) {
+	w := newWorld(t)
+	failed := errors.New("as told")
+	making := func(content string, err error) fileset.File {
+		return fileset.File{Path: "gen/a.go", Owner: fileset.Svcgen, Kept: &fileset.Kept{Read: func() ([]byte, error) { return []byte(content), err }}}
+	}
+	w.mustApply(making("one", nil))
+	if _, err := w.apply(making("two", failed), own("gen/b.go", "new")); !errors.Is(err, failed) {
+		t.Errorf("the error is %v", err)
+	}
+	if got := w.user(); got["gen/a.go"] != "one" || len(got) != 1 {
+		t.Errorf("there is %q", got)
+	}
+}
+
+// TestGoFiles: Go files are read through links, also out of their folder; where a link leads nowhere there is none.
+func TestGoFiles(t *testing.T) {
+	w := newWorld(t)
+	w.write("a/real.go", "package a\n")
+	for link, to := range map[string]string{"a/beside.go": "real.go", "b/other.go": "../a/real.go", "a/gone.go": "nowhere.go"} {
+		if err := os.MkdirAll(filepath.Dir(w.path(link)), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(to, w.path(link)); err != nil {
+			t.Skip(err)
+		}
+	}
+	got, err := w.tree.GoFiles(1 << 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a/real.go", "a/beside.go", "b/other.go"} {
+		one, err := w.tree.GoFile(name)
+		if err != nil || string(one) != "package a\n" || string(got[name]) != string(one) {
+			t.Errorf("%s is %q alone and %q among all: %v", name, one, got[name], err)
+		}
+	}
+	if len(got) != 3 {
+		t.Errorf("there are %d", len(got))
+	}
+}
+
+// TestModeStays proves that a file that is replaced keeps its mode, whatever the umask.
 func TestModeStays(t *testing.T) {
 	w := newWorld(t)
 	w.mustApply(merged("Makefile", "a\nb\n"), own("gen/a.sh", "a"))

@@ -48,17 +48,15 @@ func Files(s *ir.Service, files []plan.File, opt Options) (*fileset.Set, error) 
 		return nil, err
 	}
 	r := renderer{module: s.Module, reference: opt.Reference, fragments: tmpl, made: opt.Made}
-	done := make([]fileset.File, 0, len(files))
+	done := make([]fileset.File, len(files))
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
-	for some := range slices.Chunk(files, batch) {
-		from := len(done)
-		done = done[:from+len(some)]
+	for from := 0; from < len(files); from += batch {
 		group.Go(func() error {
-			for i, f := range some {
+			for i := from; i < min(from+batch, len(files)); i++ {
 				var err error
-				if done[from+i], err = r.file(f); err != nil {
-					return fmt.Errorf("render %s: %w", f.Path, err)
+				if done[i], err = r.file(files[i]); err != nil {
+					return fmt.Errorf("render %s: %w", files[i].Path, err)
 				}
 			}
 			return nil

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -49,6 +50,26 @@ func TestFiles(t *testing.T) {
 	} {
 		if f, _ := set.Get(path); string(f.Content) != want {
 			t.Errorf("%s is\n%s\nwant\n%s", path, f.Content, want)
+		}
+	}
+}
+
+// More files than a batch has: each is what it would be alone.
+func TestFilesInBatches(t *testing.T) {
+	reference := fstest.MapFS{}
+	var files []plan.File
+	for i := range 3*batch + 1 {
+		name := fmt.Sprintf("%d.yml", i)
+		reference[name] = &fstest.MapFile{Data: []byte("of " + name)}
+		files = append(files, plan.File{Path: name, Source: plan.Copy, From: name})
+	}
+	set, err := Files(service(), files, Options{Reference: reference, Fragments: choices()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if got, _ := set.Get(f.Path); string(got.Content) != "of "+f.Path {
+			t.Errorf("%s is %q", f.Path, got.Content)
 		}
 	}
 }

@@ -41,9 +41,12 @@ func (s *Schema) Compiled() []byte {
 	}
 	size := 0
 	for _, f := range s.Files {
-		size += len(f.Raw) + len(f.Path) + sha256.Size + 32 // with tags and lengths
+		if f.Known == nil {
+			size += len(f.Raw) + len(f.Path) + sha256.Size + 32 // with tags and lengths
+		}
 	}
-	out, file := make([]byte, 0, size), []byte(nil)
+	out := make([]byte, 0, size)
+	var file []byte
 	for _, f := range s.Files {
 		if f.Known != nil {
 			continue
@@ -115,17 +118,14 @@ func unmarshal(raw []byte) (*descriptorpb.FileDescriptorProto, error) {
 	return fd, proto.UnmarshalOptions{AllowPartial: true}.Unmarshal(raw, fd)
 }
 
-// rebuild links what a file declares that was compiled before; the rest of it when somebody asks.
+// rebuild links the names of a file that was compiled before, and leaves the rest to File.Desc.
 func (r *results) rebuild(f *File) error {
 	var err error
 	f.Names, err = r.declared.link(f.Proto)
 	f.link = func() (protoreflect.FileDescriptor, error) {
 		for _, importPath := range f.Proto.GetDependency() {
 			if imported := r.files[importPath]; imported != nil {
-				imported.Desc()
-				if imported.failed != nil {
-					return nil, imported.failed
-				}
+				imported.Desc() // without it the link fails, too
 			}
 		}
 		whole, err := unmarshal(f.Raw)
@@ -137,7 +137,8 @@ func (r *results) rebuild(f *File) error {
 	return err
 }
 
-// Desc is what the compiler makes of the file. Of a Kept file it is made when it is asked for; see Schema.Err.
+// Desc is what the compiler makes of the file. Of a Kept file it is made when it is first asked for, which is not to be done by
+// several goroutines. Where it cannot be made, it is Names, and Schema.Err tells why.
 func (f *File) Desc() protoreflect.FileDescriptor {
 	if f.desc == nil {
 		if f.desc, f.failed = f.link(); f.failed != nil {
@@ -147,7 +148,7 @@ func (f *File) Desc() protoreflect.FileDescriptor {
 	return f.desc
 }
 
-// Err is why the Desc of a Kept file lacks something: then compile again without Input.Compiled.
+// Err is why a Desc that was asked for lacks the fields of messages: then compile again without Input.Compiled.
 func (s *Schema) Err() error {
 	for _, f := range s.Files {
 		if f.failed != nil {
@@ -157,7 +158,7 @@ func (s *Schema) Err() error {
 	return nil
 }
 
-// resolver finds what was compiled before, and what is linked in.
+// resolver finds what it has linked of what was compiled before, and what is linked in.
 type resolver struct{ kept protoregistry.Files }
 
 // link links the next file.

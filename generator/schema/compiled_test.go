@@ -122,13 +122,34 @@ func TestCompiledInHalf(t *testing.T) {
 	if got := b.Names.Services().Get(0).Methods().Get(0).Input().FullName(); got != "p.A" || b.Names.Messages().Get(0).Fields().Len() != 0 || s.Err() != nil {
 		t.Errorf("it takes %s, has %d fields, %v", got, b.Names.Messages().Get(0).Fields().Len(), s.Err())
 	}
-	if b.Desc() == nil || s.Err() == nil || !strings.Contains(s.Err().Error(), "a.proto") {
+	if b.Desc() != b.Names || s.Err() == nil || !strings.HasPrefix(s.Err().Error(), "link a.proto ") {
 		t.Errorf("the error is %v", s.Err())
 	}
 	content["b.proto"] += " message More { A a = 1; }"
 	in.Roots = []Root{files(content)}
 	if s, errs := compile(t, in); errs != "" || s.File("b.proto").Desc().Messages().Len() != 2 || s.File("a.proto").Desc().Messages().Get(0).Fields().Len() != 1 {
 		t.Errorf("with another file it is not compiled again: %s", errs)
+	}
+}
+
+// What a file imports is linked with it, whichever is asked for first.
+func TestDescOfImporterFirst(t *testing.T) {
+	in := Input{Files: entries("a.proto", "b.proto"), Roots: []Root{files(map[string]string{
+		"a.proto": "syntax = \"proto3\"; package p; message A { string s = 1; }",
+		"b.proto": "syntax = \"proto3\"; package p; import \"a.proto\"; message B { A a = 1; }",
+	})}}
+	first, errs := compile(t, in)
+	if errs != "" {
+		t.Fatal(errs)
+	}
+	in.Compiled = first.Compiled()
+	s, errs := compile(t, in)
+	if errs != "" {
+		t.Fatal(errs)
+	}
+	a := s.File("b.proto").Desc().Messages().Get(0).Fields().ByName("a")
+	if s.Err() != nil || a == nil || a.Message() != s.File("a.proto").Desc().Messages().Get(0) || a.Message().Fields().Len() != 1 {
+		t.Errorf("the field is %v: %v", a, s.Err())
 	}
 }
 

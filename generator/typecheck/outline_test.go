@@ -1,6 +1,7 @@
 package typecheck
 
 import (
+	"bytes"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -138,4 +139,17 @@ func idents(n ast.Node) []string {
 		return true
 	})
 	return words
+}
+
+// TestOutlinesOf: there is none of a file that is not wanted, nor of one that may go on.
+func TestOutlinesOf(t *testing.T) {
+	whole := []byte("package p\n\nfunc F() {}\n")
+	outlines := OutlinesOf(map[string][]byte{
+		"a.go":   whole,
+		"gen.go": whole,
+		"cut.go": append(slices.Clip(whole), bytes.Repeat([]byte("\n"), Beginning-len(whole))...),
+	}, func(name string) bool { return name != "gen.go" })
+	if len(outlines) != 1 || describe(outlines["a.go"]) != describe(outlineOf(whole)) {
+		t.Errorf("there are %+v", outlines)
+	}
 }

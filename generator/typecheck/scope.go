@@ -8,10 +8,11 @@ import (
 // scope is what of a module a change can matter to.
 //
 // A line breaks only where it has to do with something that changes, and the only way to that is by a name which the
-// package declares, or one that the file imports, or by the name of a method. So what is concerned is what changes, and what has a
-// word for what is affected; see effects. Concerned is also a file that imports a package of which files come, go, or get another head, one that declares a name by
-// which a file that changes imports something, every file of a package whose files call it by different names, and one with a dot
-// import, beside a file that changes: what that declares may be among the names it takes. So may be what one of two packages declares.
+// package declares, by one that the file imports, or by the name of a method. So what is concerned is what changes, and what has
+// a word for what is affected; see effects. Concerned is also a file that imports a package of which files come, go, or get
+// another head, one that declares a name by which a file that changes imports something, every file of a package whose files call
+// it by different names, and one with a dot import, beside a file that changes: what that declares may be among the names it
+// takes. So may be what one of two packages declares.
 //
 // To check those files others are needed: those that declare what the code to check has words for, and so on. That goes
 // for methods, too: one for which there is no word is not called, and no interface asks for it. Beside the packages that can
@@ -55,10 +56,10 @@ func (c *Change) narrow() {
 	files := c.inScope()
 	var unread []*state
 	for _, f := range files {
-		unread = append(unread, slices.DeleteFunc(f.states(), func(s *state) bool { return s.whole })...)
+		unread = append(unread, slices.DeleteFunc(f.states(), func(s *state) bool { return s.outlined })...)
 	}
 	_ = each(unread, func(s *state) error { // none fails
-		s.outline, s.whole = outlineOf(s.src), true
+		s.outline, s.outlined = outlineOf(s.src), true
 		return nil
 	})
 	_ = each(files, func(f *file) error {
@@ -77,7 +78,7 @@ func (c *Change) narrow() {
 			turning[f.folder] = true
 		}
 	}
-	affected := effectsOn(files)
+	affected := effectsOf(files)
 	_ = each(files, func(f *file) error {
 		torn := changing[f.folder] && len(clauses[f.folder]) > 1
 		f.present = f.changes() || torn || changing[f.folder] && len(f.dots) > 0 || len(f.dots) > 1 && common(f.dots, changing)
@@ -137,17 +138,17 @@ func (s *scope) excerpt(f *file, state *state) []byte {
 
 // effects are the names of what the changes affect.
 //
-// That is what something that changes declares, also the types that methods are declared for, and what is declared with a word for
-// what is affected, outside of function bodies. Of a method that has such a word in its signature it is the name of the method, in any
-// package, and not the type it is declared for: whoever calls it writes that name, and so does every interface that asks for it.
-// With the type, all that is declared for it would be affected.
+// That is what something that changes declares, also the types of methods, and what is declared with a word for what is affected,
+// outside of function bodies. A method with such a word in its signature is affected by its own name, in every package, and its type
+// is not: whoever calls it writes that name, and so does every interface that asks for it. With the type, all that is declared for
+// it would be affected.
 type effects struct {
 	names   names
 	methods set
 }
 
-// effectsOn are those of the changes in files.
-func effectsOn(files []*file) effects {
+// effectsOf are those of the changes in files.
+func effectsOf(files []*file) effects {
 	dotted := map[string][]string{} // of a folder: those in which its names are taken, too
 	for _, f := range files {
 		for folder := range f.dots {

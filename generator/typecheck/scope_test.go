@@ -49,6 +49,38 @@ func TestScopeCases(t *testing.T) {
 	}
 }
 
+// TestLeftOut: what has no word for what a change affects is not asked for, whatever else its type or package meets.
+func TestLeftOut(t *testing.T) {
+	m := Module{Path: "m.test", Files: map[string][]byte{}, Changed: map[string][]byte{
+		"gen/gen.go": []byte("package gen\n\ntype A struct{ F, G int }\n\ntype B struct{}\n"),
+	}}
+	for name, src := range map[string]string{
+		"gen/gen.go":   "package gen\n\ntype A struct{ F int }\n\ntype B struct{}\n",
+		"app/app.go":   "package app\n\ntype App struct{}\n",
+		"app/a.go":     "package app\n\nimport \"m.test/gen\"\n\nfunc (App) GetA(gen.A) {}\n",
+		"app/b.go":     "package app\n\nimport \"m.test/gen\"\n\nfunc (App) GetB(gen.B) {}\n",
+		"held/held.go": "package held\n\nimport \"m.test/gen\"\n\ntype Held struct{ gen.A }\n",
+		"held/b.go":    "package held\n\nimport \"m.test/gen\"\n\nfunc (Held) Do(gen.B) {}\n",
+		"user/a.go":    "package user\n\nimport \"m.test/app\"\n\nfunc _(x app.App) { _ = x.GetA }\n",
+		"user/b.go":    "package user\n\nimport \"m.test/app\"\n\nfunc _(x app.App) { _ = x.GetB }\n",
+		"user/c.go":    "package user\n\nimport \"m.test/gen\"\n\nfunc _(x interface{ Do(gen.B) }) { x.Do(gen.B{}) }\n",
+	} {
+		m.Files[name] = []byte(src)
+	}
+	c := must(m.Load(func(name string) bool { return path.Dir(name) != "gen" }))
+	c.narrow()
+	var got []string
+	for _, f := range c.files {
+		if f.asked {
+			got = append(got, f.name)
+		}
+	}
+	slices.Sort(got)
+	if want := []string{"app/a.go", "held/b.go", "held/held.go", "user/a.go"}; !slices.Equal(got, want) {
+		t.Errorf("asked for %q, want %q", got, want)
+	}
+}
+
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)

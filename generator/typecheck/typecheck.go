@@ -144,8 +144,8 @@ type state struct {
 	src []byte
 	cut bool // src may be no more than the beginning
 	outline
-	whole bool    // the outline has all declarations
-	parts []*part // of each declaration, the one that it is or belongs to
+	outlined bool    // the outline has all declarations
+	parts    []*part // of each declaration, the one that it is or belongs to
 }
 
 // load reads the heads of all files, and the rest of those in the folders of the scope.
@@ -159,7 +159,7 @@ func (c *Change) load() error {
 		old, before := c.Files[name]
 		if before {
 			f.was = &state{src: old, cut: cut(old)}
-			f.was.outline, f.was.whole = c.Outlines[name]
+			f.was.outline, f.was.outlined = c.Outlines[name]
 		}
 		_, changes := c.Changed[name]
 		if now && before && changes {
@@ -213,7 +213,7 @@ func (f *file) turns() bool {
 // readHead notes what a file says before its declarations.
 func (c *Change) readHead(f *file) error {
 	for _, s := range f.states() {
-		if !s.whole {
+		if !s.outlined {
 			head, done := headOf(s.src)
 			if !done && s.cut {
 				if err := c.complete(f); err != nil {
