@@ -48,16 +48,17 @@ func Files(s *ir.Service, files []plan.File, opt Options) (*fileset.Set, error) 
 		return nil, err
 	}
 	r := renderer{module: s.Module, reference: opt.Reference, fragments: tmpl, made: opt.Made}
-	done := make([]fileset.File, 0, len(files))
+	done := make([]fileset.File, len(files))
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
+	rest := done
 	for some := range slices.Chunk(files, batch) {
-		from := len(done)
-		done = done[:from+len(some)]
+		rendered := rest[:len(some)]
+		rest = rest[len(some):]
 		group.Go(func() error {
 			for i, f := range some {
 				var err error
-				if done[from+i], err = r.file(f); err != nil {
+				if rendered[i], err = r.file(f); err != nil {
 					return fmt.Errorf("render %s: %w", f.Path, err)
 				}
 			}

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -49,6 +50,24 @@ func TestFiles(t *testing.T) {
 	} {
 		if f, _ := set.Get(path); string(f.Content) != want {
 			t.Errorf("%s is\n%s\nwant\n%s", path, f.Content, want)
+		}
+	}
+}
+
+// TestFilesInBatches renders more files than go in one batch; with -race it shows what batches share.
+func TestFilesInBatches(t *testing.T) {
+	var files []plan.File
+	for i := range 3*batch + 1 {
+		name := fmt.Sprintf("%d.txt", i)
+		files = append(files, plan.File{Path: name, Owner: fileset.User, Source: plan.Given, Content: []byte(name)})
+	}
+	set, err := Files(service(), files, Options{Fragments: choices()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if got, _ := set.Get(f.Path); string(got.Content) != f.Path {
+			t.Errorf("%s is %q", f.Path, got.Content)
 		}
 	}
 }
