@@ -136,6 +136,7 @@ type file struct {
 	dots         map[string]bool // those of them whose names are the file's own: import . "path"
 	called       []string        // what imports are called
 	parts        []*part         // of what it declares, in all its states
+	outlined     bool            // of each state there is the outline, and the parts
 	present      bool            // to be looked at
 	asked        bool            // its lines are wanted, and the change may concern them
 }
@@ -148,7 +149,7 @@ type state struct {
 	parts []*part // of each declaration, the one that it is or belongs to
 }
 
-// load reads the heads of all files, and the rest of those in the folders of the scope.
+// load reads the heads of all files, and the rest of those in the folders that may come to be of the scope.
 func (c *Change) load() error {
 	after := c.after()
 	names := maps.Clone(after)
@@ -180,7 +181,13 @@ func (c *Change) load() error {
 		return err
 	}
 	c.reach()
-	return each(c.inScope(), c.complete)
+	scope := c.folders
+	c.folders = maps.Clone(scope)
+	for c.meet(func(*file) bool { return true }) {
+	}
+	within := c.inScope()
+	c.folders = scope
+	return each(within, c.complete)
 }
 
 // complete reads the rest of a file.
