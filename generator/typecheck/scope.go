@@ -16,9 +16,11 @@ import (
 //
 // To check those files others are needed: those that declare what the code to check has words for, and so on. That goes
 // for methods, too: one for which there is no word is not called, and no interface asks for it. Beside the packages that can
-// see a change, those are looked into that changed code of the user's imports: its body meets other types than it did.
+// see a change, those are looked into whose types meet one that changes: those that the user's import of the user's, those that files asked
+// for or changed code import, and what needed code of the user's imports in packages that cannot see the change.
 type scope struct {
 	folders map[string]bool // whose packages are looked into
+	made    map[string]bool // of all folders: whether there is code in it that is not the user's
 	words   set             // of the code to check
 }
 
@@ -39,11 +41,31 @@ func (c *Change) reach() {
 		}
 	}
 	c.folders = reached(c.files, changing)
+	c.made = map[string]bool{}
 	for _, f := range c.files {
-		if f.was != nil && f.is != nil && f.changes() && c.ask(f.name) {
+		c.made[f.folder] = c.made[f.folder] || !c.ask(f.name)
+	}
+	for n := -1; n < len(c.folders); { // an interface may ask for a method that is affected, and not see the change
+		n = len(c.folders)
+		for _, f := range c.files {
+			for folder := range f.imports {
+				if made, ours := c.made[folder]; c.folders[f.folder] && !c.made[f.folder] && ours && !made {
+					c.folders[folder] = true
+				}
+			}
+		}
+	}
+}
+
+// meet adds the folders to the scope that code imports which is looked at and changes or is the user's. It reports whether there are any.
+func (c *Change) meet(from func(*file) bool) bool {
+	n := len(c.folders)
+	for _, f := range c.files {
+		if c.folders[f.folder] && from(f) && (f.changes() || !c.made[f.folder]) {
 			maps.Copy(c.folders, f.imports)
 		}
 	}
+	return len(c.folders) > n
 }
 
 // inScope are the files in the folders of the scope.
@@ -54,18 +76,7 @@ func (c *Change) inScope() []*file {
 // narrow finds what matters of the files in scope.
 func (c *Change) narrow() {
 	files := c.inScope()
-	var unread []*state
-	for _, f := range files {
-		unread = append(unread, slices.DeleteFunc(f.states(), func(s *state) bool { return s.outlined })...)
-	}
-	_ = each(unread, func(s *state) error { // none fails
-		s.outline, s.outlined = outlineOf(s.src), true
-		return nil
-	})
-	_ = each(files, func(f *file) error {
-		f.divide(c.ask(f.name))
-		return nil
-	})
+	c.outline(files)
 	changing, turning := map[string]bool{}, map[string]bool{} // folders
 	clauses, called := names{}, names{}                       // of packages, and of what changing files import
 	for _, f := range files {
@@ -88,6 +99,33 @@ func (c *Change) narrow() {
 		return nil
 	})
 	c.need(files)
+	first := maps.Clone(c.folders)
+	for c.meet(func(f *file) bool { return f.asked || f.present && (f.changes() || !first[f.folder]) }) {
+		files = c.inScope()
+		c.outline(files)
+		c.need(files)
+	}
+}
+
+// outline finds what files declare, if that is not known.
+func (c *Change) outline(files []*file) {
+	files = slices.DeleteFunc(slices.Clone(files), func(f *file) bool { return f.divided })
+	if err := each(files, c.complete); err != nil {
+		c.unread = err
+	}
+	var unread []*state
+	for _, f := range files {
+		f.divided = true
+		unread = append(unread, slices.DeleteFunc(f.states(), func(s *state) bool { return s.outlined })...)
+	}
+	_ = each(unread, func(s *state) error { // none fails
+		s.outline, s.outlined = outlineOf(s.src), true
+		return nil
+	})
+	_ = each(files, func(f *file) error {
+		f.divide(c.ask(f.name))
+		return nil
+	})
 }
 
 // divide makes parts of a file, or one if it is whole.
@@ -215,7 +253,9 @@ func (e effects) visible(f *file) []set {
 
 // need notes what is needed to check the files that are asked for.
 func (s *scope) need(files []*file) {
-	s.words = set{"Error": true} // of error, which no file declares
+	if s.words == nil {
+		s.words = set{"Error": true} // of error, which no file declares
+	}
 	aliases := set{}
 	for _, f := range files {
 		for _, p := range f.parts {

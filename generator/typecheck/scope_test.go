@@ -15,7 +15,7 @@ import (
 	"github.com/svcgen/svcgen/generator/diag"
 )
 
-// TestScopeCases compares what is found with what is found when every file of the packages that see the change is looked at:
+// TestScopeCases compares what is found with what is found when every file of the module is looked at:
 // for changes that reach a line in ways that are hard to hit at random. In testdata/scope, now/FILE is what becomes of a file, and
 // gone/FILE one that goes.
 func TestScopeCases(t *testing.T) {
@@ -100,7 +100,7 @@ func (m Module) narrowAndWide(ask func(string) bool) (narrow, wide diag.List) {
 	return narrow, slices.DeleteFunc(c.broken(), func(d diag.Diagnostic) bool { return !ask(d.Pos.File) })
 }
 
-// TestScope compares what is found with what is found when every file of the packages that see the change is looked at.
+// TestScope compares what is found with what is found when every file of the module is looked at.
 func TestScope(t *testing.T) {
 	cases, told, left := 1000, 0, 0
 	for seed := range cases {
@@ -134,8 +134,11 @@ func TestScope(t *testing.T) {
 	}
 }
 
-// everything leaves out nothing of the files in scope.
+// everything leaves out nothing of the module.
 func (c *Change) everything() {
+	for _, f := range c.files {
+		c.folders[f.folder] = true
+	}
 	c.narrow()
 	for _, f := range c.inScope() {
 		f.present, f.asked = true, true

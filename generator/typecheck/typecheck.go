@@ -55,6 +55,7 @@ type Change struct {
 	fset  *token.FileSet
 	files []*file // by name
 	scope
+	unread error // why a file could not be read
 }
 
 // Load reads what a change can concern of a module. Broken lines are wanted of the files for which ask is true. The error is
@@ -67,9 +68,13 @@ func (m Module) Load(ask func(name string) bool) (*Change, error) {
 	return c, nil
 }
 
-// Broken are the lines that compiled before the change and will not afterwards. It reads nothing.
+// Broken are the lines that compiled before the change and will not afterwards. It reads no more than files that do not change, so the
+// change may be made meanwhile.
 func (c *Change) Broken() diag.List {
 	c.narrow()
+	if c.unread != nil {
+		return diag.List{unknown(c.unread.Error())}
+	}
 	if !slices.ContainsFunc(c.files, func(f *file) bool { return f.was != nil && f.asked }) {
 		return nil
 	}
@@ -108,8 +113,7 @@ func (c *Change) broken() diag.List {
 		known[f.fault]++
 	}
 	if is.failed || was.failed {
-		list.Warn(diag.Pos{}, "go vet ./... names them", "which lines of yours break is not known: the type checker of Go fails")
-		return list
+		return diag.List{unknown("the type checker of Go fails")}
 	}
 	for _, f := range faults {
 		old := f.fault
@@ -127,6 +131,11 @@ func (c *Change) broken() diag.List {
 	return list.Sorted()
 }
 
+// unknown says that nothing can be said.
+func unknown(why string) diag.Diagnostic {
+	return diag.Diagnostic{Warning: true, Message: "which lines of yours break is not known: " + why, Hint: "go vet ./... names them"}
+}
+
 // file is a Go file of the module. What it declares is known for those in the folders of a scope.
 type file struct {
 	name, folder string
@@ -136,6 +145,7 @@ type file struct {
 	dots         map[string]bool // those of them whose names are the file's own: import . "path"
 	called       []string        // what imports are called
 	parts        []*part         // of what it declares, in all its states
+	divided      bool            // of each state there are the parts
 	present      bool            // to be looked at
 	asked        bool            // its lines are wanted, and the change may concern them
 }

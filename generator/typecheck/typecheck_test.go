@@ -1,6 +1,7 @@
 package typecheck
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -204,5 +205,28 @@ type C struct { X G[B]; Unknown }
 		if !strings.Contains(d.Message, "is not known") {
 			t.Errorf("%v", d)
 		}
+	}
+}
+
+// TestUnreadable is about a file that cannot be read when it is known that it matters, while the change is made.
+func TestUnreadable(t *testing.T) {
+	long := "package far\n\ntype T struct{ F string }\n\n//" + strings.Repeat("x", Beginning)
+	m := Module{
+		Path: "m.test",
+		Files: map[string][]byte{
+			"gen/a.go":  []byte("package gen\n\ntype R struct{ F string }\n"),
+			"far/t.go":  []byte(long)[:Beginning],
+			"user/u.go": []byte("package user\n\nimport (\n\t\"m.test/far\"\n\t\"m.test/gen\"\n)\n\nfunc f(r gen.R) far.T { return far.T{F: r.F} }\n"),
+		},
+		Changed: map[string][]byte{"gen/a.go": []byte("package gen\n\ntype R struct{ F int }\n")},
+		Read:    func(string) ([]byte, error) { return []byte(long), nil },
+	}
+	ask := func(name string) bool { return strings.HasPrefix(name, "user/") }
+	if got := must(m.Load(ask)).Broken(); len(got) != 1 || got[0].Pos.File != "user/u.go" {
+		t.Errorf("got %v", got)
+	}
+	m.Read = func(string) ([]byte, error) { return nil, errors.New("as told") }
+	if got := must(m.Load(ask)).Broken(); len(got) != 1 || !strings.Contains(got[0].Message, "is not known: as told") {
+		t.Errorf("got %v", got)
 	}
 }
