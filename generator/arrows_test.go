@@ -18,16 +18,17 @@ import (
 // Beside that, only one package knows each outside technology.
 const arrows = `
 	# No parser knows Go, no template knows the manifest, nothing but reconcile writes.
-	NONE < diag, naming, fileset, merge, descriptor, templates, fragment, gomod;
+	NONE < diag, naming, fileset, merge, descriptor, parallel, templates, fragment, gomod;
 	descriptor < drift;
 	naming, diag < manifest;
-	naming, diag, descriptor < schema;
+	naming, diag, descriptor, parallel < schema;
 	manifest, schema < ir;
 	ir < contract;
 	ir, fragment, fileset < gogen;
 	gogen, fileset, contract < plan;
 	plan, templates < render;
-	diag < goedit, typecheck;
+	diag < goedit;
+	diag, parallel < typecheck;
 	# What a changed contract asks of the user's code is decided apart from where and when it is written.
 	contract, goedit < evolve;
 	fileset, merge, evolve < reconcile;
@@ -44,6 +45,7 @@ var only = []restriction{
 	{"github.com/Masterminds/sprig", "render", "templates are executed in one place"},
 	{"text/template", "render gogen", "templates are executed in one place; the stubs of gRPC are another's"},
 	{"github.com/spf13/cobra", "cli", "flags end there"},
+	{"golang.org/x/sync/errgroup", "parallel", "a panic in a goroutine of it would end the program with a trace"},
 	{"os/exec", "", "nothing is executed"},
 	{"net/http", "", "there is no network"},
 	{"net", "", "there is no network"},

@@ -66,16 +66,17 @@ func generate(ctx context.Context, in Input) (*Output, error) {
 	if err != nil {
 		return nil, err
 	}
-	service, found := ir.Resolve(m, s, names)
+	var sources func() ([]gogen.File, error)
+	service, found := ir.Resolve(m, s, names, func(protos []ir.ProtoFile) { sources = gogen.Begin(protos, m.Module, in.Made) })
 	if err := found.Err(); err != nil {
 		return nil, err
 	}
-	code, err := gogen.Generate(service.Protos, service.Module, in.Made)
+	code, err := sources()
 	if err != nil {
 		return nil, &BugError{fmt.Errorf("generate code of the protos: %w", err)}
 	}
 	for _, f := range code {
-		if f.Kept != nil && f.Kept.Hash == "" {
+		if f.Kept.Pending() {
 			f.Kept.Read = madeOrBug(f.Kept.Read)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"path"
 	"sync"
 
+	"github.com/svcgen/svcgen/generator"
 	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/reconcile"
 	"github.com/svcgen/svcgen/generator/typecheck"
@@ -45,24 +46,30 @@ func codeLine(src []byte) (line, rest []byte) {
 
 // breakage finds the lines of the user's that a run breaks. That is all svcgen does about them, so the run need not wait for it.
 type breakage struct {
-	tree   *reconcile.Tree
-	module string
-	read   func() (code, error)
-	find   func() diag.List // nil where nothing can break
+	code func() (*typecheck.Code, error) // once
+	find func() diag.List                // nil where nothing can break
 }
 
-// code is the Go files of the module, with the outlines of those in which lines may break.
-type code struct {
-	files    map[string][]byte
-	outlines typecheck.Outlines
-}
-
-func newBreakage(tree *reconcile.Tree, module string) *breakage {
-	return &breakage{tree: tree, module: module, read: sync.OnceValues(func() (c code, err error) {
-		if c.files, err = tree.GoFiles(typecheck.Beginning); err == nil {
-			c.outlines = typecheck.OutlinesOf(c.files, breaks)
+// newBreakage is for the module of tree, of which the files in the making are likely to be others.
+func newBreakage(tree *reconcile.Tree, out *generator.Output) *breakage {
+	var making []string
+	for _, f := range out.Files.Files() {
+		if f.Kept.Pending() {
+			making = append(making, f.Path)
 		}
-		return c, err
+	}
+	return &breakage{code: sync.OnceValues(func() (*typecheck.Code, error) {
+		files, err := tree.GoFiles(typecheck.Beginning)
+		if err != nil {
+			return nil, err
+		}
+		code, err := typecheck.Read(out.Service.Module, files, breaks, tree.GoFile)
+		for _, name := range making {
+			if err == nil {
+				err = code.Expect(name)
+			}
+		}
+		return code, err
 	})}
 }
 
@@ -71,31 +78,30 @@ func breaks(name string) bool { return name == meeting || !reconcile.Generated(p
 
 // expect begins to read, where it is likely that there is something to find.
 func (b *breakage) expect() {
-	background(func() { _, _ = b.read() })
+	background(func() { _, _ = b.code() })
 }
 
 // look reads what changes are about to be made in, and begins to find.
 func (b *breakage) look(changes *reconcile.Changes) error {
-	m := typecheck.Module{Path: b.module, Changed: map[string][]byte{}, Renamed: map[string]string{}, Read: b.tree.GoFile}
+	changed, renamed := map[string][]byte{}, map[string]string{}
 	for _, action := range changes.Actions {
 		after := action.After()
 		if path.Ext(action.Path) != ".go" || action.From == "" && sameCode(action.Old, after) {
 			continue
 		}
-		m.Changed[action.Path] = after
+		changed[action.Path] = after
 		if action.From != "" {
-			m.Renamed[action.Path] = action.From
+			renamed[action.Path] = action.From
 		}
 	}
-	if len(m.Changed) == 0 {
+	if len(changed) == 0 {
 		return nil
 	}
-	c, err := b.read()
+	code, err := b.code()
 	if err != nil {
 		return err
 	}
-	m.Files, m.Outlines = c.files, c.outlines
-	change, err := m.Load(breaks)
+	change, err := code.Change(changed, renamed)
 	if err != nil {
 		return err
 	}

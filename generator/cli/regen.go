@@ -140,7 +140,7 @@ func (a *app) regenTree(cmd *cobra.Command, f regenFlags, dir string) (err error
 
 // follow brings the tree at dir to out, or tells what that would do.
 func (a *app) follow(tree *reconcile.Tree, f regenFlags, dir string, said promised, out *generator.Output, renames []evolve.Rename) error {
-	broken := newBreakage(tree, out.Service.Module)
+	broken := newBreakage(tree, out)
 	if !said.same {
 		broken.expect()
 	}

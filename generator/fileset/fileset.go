@@ -70,10 +70,10 @@ func (s *Set) Add(f File) error {
 	return nil
 }
 
-// Finish waits for the files that are being made still: until then they have no content. The error is of one that cannot be made.
+// Finish waits for the files that are pending: until then they have no content. The error is of one that cannot be made.
 func (s *Set) Finish() error {
 	for i, f := range s.Files() {
-		if f.Kept == nil || f.Kept.Hash != "" {
+		if !f.Kept.Pending() {
 			continue
 		}
 		content, err := f.Kept.Read()

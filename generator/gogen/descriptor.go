@@ -9,8 +9,6 @@ import (
 
 	"google.golang.org/protobuf/compiler/protogen"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protopath"
-	"google.golang.org/protobuf/reflect/protorange"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 )
@@ -61,26 +59,33 @@ func rawDescriptor(d *descriptorpb.FileDescriptorProto) ([]byte, error) {
 	own := shallowCopy(d)
 	own.SourceCodeInfo = nil
 	own = proto.CloneOf(own)
-	if err := stripSourceRetention(own.ProtoReflect()); err != nil {
-		return nil, err
-	}
+	stripSourceRetention(own.ProtoReflect())
 	return proto.MarshalOptions{AllowPartial: true, Deterministic: true}.Marshal(own)
 }
 
-func stripSourceRetention(m protoreflect.Message) error {
-	return protorange.Range(m, func(values protopath.Values) error {
-		m, ok := values.Index(-1).Value.Interface().(protoreflect.Message)
-		if !ok {
-			return nil
-		}
-		m.Range(func(fd protoreflect.FieldDescriptor, _ protoreflect.Value) bool {
-			options, ok := fd.Options().(*descriptorpb.FieldOptions)
-			if ok && options.GetRetention() == descriptorpb.FieldOptions_RETENTION_SOURCE {
-				m.Clear(fd)
+// stripSourceRetention clears the options of m, and of all that it holds, that are retained in source only.
+func stripSourceRetention(m protoreflect.Message) {
+	m.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		options, ok := fd.Options().(*descriptorpb.FieldOptions)
+		switch {
+		case ok && options.GetRetention() == descriptorpb.FieldOptions_RETENTION_SOURCE:
+			m.Clear(fd)
+		case fd.IsMap():
+			if fd.MapValue().Message() != nil {
+				v.Map().Range(func(_ protoreflect.MapKey, v protoreflect.Value) bool {
+					stripSourceRetention(v.Message())
+					return true
+				})
 			}
-			return true
-		})
-		return nil
+		case fd.Message() == nil:
+		case fd.IsList():
+			for i := range v.List().Len() {
+				stripSourceRetention(v.List().Get(i).Message())
+			}
+		default:
+			stripSourceRetention(v.Message())
+		}
+		return true
 	})
 }
 

@@ -55,7 +55,7 @@ func TestCheckDirectives(t *testing.T) {
 
 func TestGeneratedCodeHasNoDirectives(t *testing.T) {
 	for name, files := range corpus(t) {
-		out, err := Generate(files, testModule, nil)
+		out, err := Begin(files, testModule, nil)()
 		if err != nil {
 			t.Fatal(err)
 		}

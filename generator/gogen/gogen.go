@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/cmd/protoc-gen-go/internal_gengo"
 	"google.golang.org/protobuf/compiler/protogen"
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/svcgen/svcgen/generator/fileset"
 	"github.com/svcgen/svcgen/generator/ir"
+	"github.com/svcgen/svcgen/generator/parallel"
 )
 
 // File is one generated source. Path is slash-separated and relative to the root of the emitted module.
@@ -34,17 +34,19 @@ type File struct {
 // packAfter is how many bytes of sources are kept as they are: those of some two thousand methods.
 const packAfter = 16 << 20
 
-// Generate returns the Go sources of every file that is to be generated, sorted by path. The files are the
+// Begin returns what to get the Go sources from of every file that is to be generated, sorted by path. The files are the
 // closure of the served protos in dependency order; module is the Go module path of the emitted tree.
 // The same input gives the same bytes, whatever was made before, and the descriptors are not changed.
-// Where most was made before, the rest is still being made: it is Kept without a hash, and an error is what reading it returns.
-func Generate(files []ir.ProtoFile, module string, made fileset.Made) ([]File, error) {
+// Where most was made before, the rest is begun with at once, also if it is not known yet whether the files are good for anything, and
+// is Kept without a hash: an error is what reading it returns. Else it is made, and whatever is wrong told, when the sources are asked for.
+func Begin(files []ir.ProtoFile, module string, made fileset.Made) func() ([]File, error) {
+	fail := func(err error) func() ([]File, error) { return func() ([]File, error) { return nil, err } }
 	if !slices.ContainsFunc(files, func(f ir.ProtoFile) bool { return f.Generate }) {
-		return nil, nil
+		return fail(nil)
 	}
 	prefixes, err := outputPrefixes(files, module)
 	if err != nil {
-		return nil, err
+		return fail(err)
 	}
 	out, left, keys := remembered(files, prefixes, made)
 	skip := make(map[string]bool, len(out))
@@ -62,15 +64,21 @@ func Generate(files []ir.ProtoFile, module string, made fileset.Made) ([]File, e
 		}
 		return done, err
 	}
-	var more []File
 	if len(out) > 0 && toGenerate(left) <= chunkSize { // of many, too much would be in memory at once
-		more = inTheMaking(keys, skip, rest)
-	} else if more, err = rest(); err != nil {
-		return nil, err
+		out, rest = append(out, inTheMaking(keys, skip, rest)...), nil
 	}
-	out = append(out, more...)
-	slices.SortFunc(out, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
-	return out, nil
+	return func() ([]File, error) {
+		all := slices.Clip(out)
+		if rest != nil {
+			done, err := rest()
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, done...)
+		}
+		slices.SortFunc(all, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
+		return all, nil
+	}
 }
 
 func toGenerate(files []ir.ProtoFile) int {
@@ -160,7 +168,7 @@ func generateChunk(files []ir.ProtoFile, prefixes map[string]string, stubs *stub
 
 	// Messages and stubs of one file are formatted apart, so that also a single big file keeps two cores busy.
 	done := make([][]File, 2*len(targets))
-	var group errgroup.Group
+	var group parallel.Group
 	group.SetLimit(workers(targets))
 	for i, f := range targets {
 		if !how.skip[f.GeneratedFilenamePrefix+messageSuffix] {
@@ -213,7 +221,7 @@ func workers(targets []*protogen.File) int {
 
 // messages returns the .pb.go files of f. full is its descriptor when f carries the stub of one.
 func messages(plugin *protogen.Plugin, f *protogen.File, full *descriptorpb.FileDescriptorProto) ([]File, error) {
-	var meanwhile errgroup.Group
+	var meanwhile parallel.Group
 	var splice *splice
 	if full != nil {
 		meanwhile.Go(func() (err error) {

@@ -70,7 +70,7 @@ func TestGenerateTwiceGivesTheSameBytes(t *testing.T) {
 			for i, f := range files {
 				before[i] = slices.Clone(f.Descriptor)
 			}
-			first, err := Generate(files, testModule, nil)
+			first, err := Begin(files, testModule, nil)()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -79,7 +79,7 @@ func TestGenerateTwiceGivesTheSameBytes(t *testing.T) {
 					t.Errorf("the descriptor of %s was changed", f.Path)
 				}
 			}
-			second, err := Generate(files, testModule, nil)
+			second, err := Begin(files, testModule, nil)()
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -16,7 +16,7 @@ import (
 func TestMade(t *testing.T) {
 	for name, files := range corpus(t) {
 		t.Run(name, func(t *testing.T) {
-			first, err := Generate(files, testModule, nil)
+			first, err := Begin(files, testModule, nil)()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -38,7 +38,7 @@ func TestMade(t *testing.T) {
 				}
 				return &fileset.Kept{Read: func() ([]byte, error) { return content, nil }}
 			}
-			again, err := Generate(files, testModule, made)
+			again, err := Begin(files, testModule, made)()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -61,11 +61,11 @@ func TestMade(t *testing.T) {
 					if changed[i], err = ir.NewProtoFile(fd, f.Go, f.Generate); err != nil {
 						t.Fatal(err)
 					}
-					want, err := Generate(changed, testModule, nil)
+					want, err := Begin(changed, testModule, nil)()
 					if err != nil {
 						continue // nothing can be made of it
 					}
-					got, err := Generate(changed, testModule, made)
+					got, err := Begin(changed, testModule, made)()
 					if err != nil {
 						t.Fatal(err)
 					}

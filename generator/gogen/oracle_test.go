@@ -30,7 +30,7 @@ func TestStubsEqualPlugin(t *testing.T) {
 	known := dependencies(t)
 	for name, files := range corpus(t) {
 		t.Run(name, func(t *testing.T) {
-			ours, err := Generate(files, testModule, nil)
+			ours, err := Begin(files, testModule, nil)()
 			if err != nil {
 				t.Fatal(err)
 			}

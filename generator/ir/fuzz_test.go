@@ -45,7 +45,7 @@ func FuzzResolve(f *testing.F) {
 		if err != nil {
 			return
 		}
-		svc, list := ir.Resolve(m, s, ir.Names{})
+		svc, list := ir.Resolve(m, s, ir.Names{}, nil)
 		if svc == nil {
 			if list.Err() == nil {
 				t.Fatal("no service and no error")

@@ -12,12 +12,13 @@ import (
 )
 
 // Resolve makes the Service of a manifest and its schema, in which what has a name keeps it. The list holds everything wrong with them, sorted; the
-// Service is nil if one of that is an error.
-func Resolve(m *manifest.Manifest, s *schema.Schema, names Names) (*Service, diag.List) {
+// Service is nil if one of that is an error. begin is called with Service.Protos, before it is known whether there will be one; nil: not.
+func Resolve(m *manifest.Manifest, s *schema.Schema, names Names, begin func([]ProtoFile)) (*Service, diag.List) {
 	r := &resolver{
 		manifest: m,
 		schema:   s,
 		names:    names,
+		begin:    begin,
 		packages: make(map[string]GoPackage),
 		aliases:  make(map[string]string),
 	}
@@ -39,6 +40,7 @@ type resolver struct {
 	manifest *manifest.Manifest
 	schema   *schema.Schema
 	names    Names // of before
+	begin    func([]ProtoFile)
 	list     diag.List
 
 	packages map[string]GoPackage // by path of the proto file
@@ -51,6 +53,10 @@ func (r *resolver) service() *Service {
 	r.identity()
 	r.registry()
 	r.goPackages()
+	protos := r.protos()
+	if r.begin != nil {
+		r.begin(protos)
+	}
 	r.clashes()
 	svc := &Service{
 		Name:         m.Name,
@@ -62,9 +68,9 @@ func (r *resolver) service() *Service {
 		Validate:     r.validates(),
 		VetFlags:     r.vetFlags(),
 		ManifestFile: manifest.FileName,
+		Protos:       protos,
 	}
 	r.imports = naming.NewScope(append(reservedImports(), svc.Package)...)
-	svc.Protos = r.protos()
 	files := newUserFiles(svc.Package)
 	svc.RPC = r.rpc(files)
 	svc.Publishes = r.publishes(svc.RPC)

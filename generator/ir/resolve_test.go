@@ -30,7 +30,7 @@ func load(file string, extra ...string) (*ir.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	svc, list := ir.Resolve(m, s, ir.Names{})
+	svc, list := ir.Resolve(m, s, ir.Names{}, nil)
 	return svc, list.Err()
 }
 
@@ -44,7 +44,7 @@ func loadBare(file string, c ir.Choices, extra ...string) (*ir.Service, *manifes
 	if err != nil {
 		return nil, nil, err
 	}
-	svc, list := ir.Resolve(m, s, ir.Names{})
+	svc, list := ir.Resolve(m, s, ir.Names{}, nil)
 	return svc, m, list.Err()
 }
 
@@ -72,7 +72,7 @@ func TestNamesOnly(t *testing.T) {
 		if !s.File("acme/orders/v1/orders.proto").Kept {
 			t.Error("it is compiled again")
 		}
-		_, list := ir.Resolve(m, s, ir.Names{})
+		_, list := ir.Resolve(m, s, ir.Names{}, nil)
 		if got := fmt.Sprint(list.Err()); want == "" && list.Err() != nil || !strings.Contains(got, want) {
 			t.Errorf("the error is %s", got)
 		}

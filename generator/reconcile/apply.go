@@ -10,9 +10,8 @@ import (
 	"path"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/svcgen/svcgen/generator/fileset"
+	"github.com/svcgen/svcgen/generator/parallel"
 )
 
 // Apply brings the tree to set. It plans as the only writer, so what it does fits what is there then; the changes it
@@ -103,7 +102,7 @@ func (t *Tree) stage(writes []write) ([]entry, error) {
 		return nil, err
 	}
 	entries := make([]entry, len(writes))
-	var group errgroup.Group
+	var group parallel.Group
 	group.SetLimit(writers)
 	for i, w := range writes {
 		e := &entries[i]
@@ -338,7 +337,7 @@ func (t *Tree) settle(folder string) error {
 
 // syncFolders makes the renames survive a crash of the machine.
 func (t *Tree) syncFolders(entries []entry) error {
-	var group errgroup.Group
+	var group parallel.Group
 	group.SetLimit(writers)
 	for _, folder := range append(foldersOf(entries, func(entry) bool { return true }), ".") {
 		group.Go(func() error {

@@ -11,9 +11,8 @@ import (
 	"runtime"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/svcgen/svcgen/generator/fileset"
+	"github.com/svcgen/svcgen/generator/parallel"
 )
 
 // errDiffers ends a comparison.
@@ -109,7 +108,7 @@ func (t *Tree) eachFolder(want map[string]string, do func(folder *os.Root, dir s
 		dir := path.Dir(name)
 		folders[dir] = append(folders[dir], path.Base(name))
 	}
-	var group errgroup.Group
+	var group parallel.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	look := func(dir string, names []string) {
 		group.Go(func() error {

@@ -24,17 +24,17 @@ func (t *Tree) GoFile(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t.readGo(name, info, math.MaxInt)
+	return t.readGo(name, info.Mode().Type(), math.MaxInt)
 }
 
 // goFiles reads the Go files for which want is true, in the folders for which enter is.
 func (t *Tree) goFiles(enter, want func(name string) bool, most int) (map[string][]byte, error) {
-	infos, err := t.goInfos(enter, want)
+	types, err := t.goTypes(enter, want)
 	if err != nil {
 		return nil, err
 	}
-	names := make(map[string]string, len(infos)) // it is no error when one is gone by then
-	for name := range infos {
+	names := make(map[string]string, len(types)) // it is no error when one is gone by then
+	for name := range types {
 		names[name] = ""
 	}
 	files := make(map[string][]byte, len(names))
@@ -43,9 +43,9 @@ func (t *Tree) goFiles(enter, want func(name string) bool, most int) (map[string
 		here := Tree{root: folder}
 		for _, base := range bases {
 			name := path.Join(dir, base)
-			content, err := here.readGo(base, infos[name], most)
+			content, err := here.readGo(base, types[name], most)
 			if err != nil { // it may be a link that leads out of the folder
-				content, err = t.readGo(name, infos[name], most)
+				content, err = t.readGo(name, types[name], most)
 			}
 			if errors.Is(err, fs.ErrNotExist) { // a dangling link, such as an editor's lock
 				continue
@@ -62,9 +62,9 @@ func (t *Tree) goFiles(enter, want func(name string) bool, most int) (map[string
 	return files, err
 }
 
-// goInfos are those files as their folders list them.
-func (t *Tree) goInfos(enter, want func(name string) bool) (map[string]fs.FileInfo, error) {
-	infos := map[string]fs.FileInfo{}
+// goTypes are those files, and what their folders say that they are: regular files, links or something else.
+func (t *Tree) goTypes(enter, want func(name string) bool) (map[string]fs.FileMode, error) {
+	types := map[string]fs.FileMode{}
 	err := fs.WalkDir(t.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case name == ".":
@@ -86,13 +86,10 @@ func (t *Tree) goInfos(enter, want func(name string) bool) (map[string]fs.FileIn
 		case !isGo(d.Name()) || !want(name):
 			return nil
 		}
-		info, err := d.Info()
-		if err == nil {
-			infos[name] = info
-		}
-		return ignoreNotExist(err)
+		types[name] = d.Type()
+		return nil
 	})
-	return infos, err
+	return types, err
 }
 
 // NoPackages reports whether a folder of that name holds no package of the user's. The go command looks into one of these,
@@ -115,23 +112,31 @@ func isGo(base string) bool {
 	return strings.HasSuffix(base, ".go") && base[0] != '_' && base[0] != '.'
 }
 
-// readGo is GoFile for no more than most bytes of the file that info describes.
-func (t *Tree) readGo(name string, info fs.FileInfo, most int) (content []byte, err error) {
-	if info.Mode()&fs.ModeSymlink != 0 {
-		if info, err = t.root.Stat(name); err != nil {
+// readGo is GoFile for no more than most bytes of a file, which its folder says to be of that type.
+func (t *Tree) readGo(name string, is fs.FileMode, most int) (content []byte, err error) {
+	if is&fs.ModeSymlink != 0 {
+		info, err := t.root.Stat(name)
+		if err != nil {
 			return nil, err
 		}
+		is = info.Mode().Type()
 	}
-	if !info.Mode().IsRegular() {
+	if !is.IsRegular() { // to open a pipe can take for ever
 		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("not a regular file")}
-	}
-	if info.Size() <= int64(most) {
-		return t.root.ReadFile(name)
 	}
 	f, err := t.root.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	return io.ReadAll(io.LimitReader(f, int64(most)))
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	content = make([]byte, min(info.Size(), int64(most)))
+	n, err := io.ReadFull(f, content)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) { // it is shorter by now
+		err = nil
+	}
+	return content[:n], err
 }

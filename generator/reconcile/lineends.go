@@ -17,6 +17,14 @@ func unix(content []byte) []byte {
 
 func isText(content []byte) bool { return utf8.Valid(content) && bytes.IndexByte(content, 0) < 0 }
 
+// sumOf is the sum of content of which the Hash is known. They differ where lines end in another way.
+func sumOf(content []byte, hash string) string {
+	if bytes.Contains(content, []byte("\r\n")) {
+		return sum(content)
+	}
+	return hash
+}
+
 // withLineEnds is text with the line endings that ours has.
 func withLineEnds(ours, text []byte) []byte {
 	if bytes.Contains(ours, []byte("\r\n")) && isText(text) {

@@ -7,14 +7,12 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
-	"runtime"
 	"strings"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/svcgen/svcgen/generator/fileset"
 	"github.com/svcgen/svcgen/generator/goedit"
+	"github.com/svcgen/svcgen/generator/parallel"
 )
 
 // written is f as it would be written now: with its content, which compiles beside what the user declares. An import that
@@ -78,30 +76,25 @@ func (p *planner) names() error {
 	}
 	p.taken, p.generics = map[string]bool{}, map[string]string{}
 	var mu sync.Mutex
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for _, base := range bases {
+	return parallel.Each(bases, func(base string) error {
 		name := path.Join(folder, base)
 		if !isGo(base) || p.ours(name, p.disk[name]) {
-			continue
-		}
-		group.Go(func() error {
-			content, err := p.tree.GoFile(name)
-			if err != nil {
-				return nil // told where it matters
-			}
-			file, errs := goedit.ParseFile(name, content)
-			if errs != nil || file.Package() != p.opt.Evolve.Package {
-				return nil
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			file.TopLevel(p.taken)
-			file.Generics(p.generics)
 			return nil
-		})
-	}
-	return group.Wait()
+		}
+		content, err := p.tree.GoFile(name)
+		if err != nil {
+			return nil //nolint:nilerr // told where it matters
+		}
+		file, errs := goedit.ParseFile(name, content)
+		if errs != nil || file.Package() != p.opt.Evolve.Package {
+			return nil
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		file.TopLevel(p.taken)
+		file.Generics(p.generics)
+		return nil
+	})
 }
 
 // bases are the names in a folder. Asked for its entries, an os.Root looks at every file.

@@ -85,10 +85,19 @@ func (t *Tree) plan(set *fileset.Set, opt Options) (*Changes, error) {
 	if err := p.evolve(set); err != nil {
 		return nil, err
 	}
+	var pending []string
+	for _, f := range set.Files() {
+		if f.Kept.Pending() {
+			pending = append(pending, f.Path)
+		} else if err := p.file(f); err != nil {
+			return nil, err
+		}
+	}
 	if err := set.Finish(); err != nil {
 		return nil, err
 	}
-	for _, f := range set.Files() {
+	for _, name := range pending {
+		f, _ := set.Get(name)
 		if err := p.file(f); err != nil {
 			return nil, err
 		}
@@ -270,7 +279,7 @@ func (p *planner) own(f fileset.File) error {
 		return err
 	}
 	if f = like(disk, f); f.Packed == nil { // what is packed is code, with line endings of svcgen's
-		hash = sum(f.Content)
+		hash = sumOf(f.Content, hash)
 	}
 	switch {
 	case strings.HasPrefix(f.Path, stateDir+"/"):

@@ -15,11 +15,10 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/svcgen/svcgen/generator/fileset"
 	"github.com/svcgen/svcgen/generator/gogen"
 	"github.com/svcgen/svcgen/generator/ir"
+	"github.com/svcgen/svcgen/generator/parallel"
 	"github.com/svcgen/svcgen/generator/plan"
 	"github.com/svcgen/svcgen/templates"
 )
@@ -49,7 +48,7 @@ func Files(s *ir.Service, files []plan.File, opt Options) (*fileset.Set, error) 
 	}
 	r := renderer{module: s.Module, reference: opt.Reference, fragments: tmpl, made: opt.Made}
 	done := make([]fileset.File, len(files))
-	var group errgroup.Group
+	var group parallel.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for from := 0; from < len(files); from += batch {
 		group.Go(func() error {

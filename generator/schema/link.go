@@ -12,11 +12,12 @@ import (
 	"github.com/bufbuild/protocompile/parser"
 	"github.com/bufbuild/protocompile/reporter"
 	"github.com/bufbuild/protocompile/sourceinfo"
-	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
+
+	"github.com/svcgen/svcgen/generator/parallel"
 )
 
 // linking links files behind the loader, which goes on parsing: group by group, imports first. The syntax trees and
@@ -25,7 +26,7 @@ type linking struct {
 	ctx     context.Context //nolint:containedctx // of the one Compile this is a part of
 	group   []parsed        // complete with its imports, and not linked yet
 	size    int             // of the group, in bytes
-	work    errgroup.Group
+	work    parallel.Group
 	results // only the work in hand touches them
 }
 

@@ -3,7 +3,6 @@ package typecheck
 import (
 	"go/token"
 	"strconv"
-	"sync"
 )
 
 // outline is what a file declares, as far as its tokens tell: to read them takes a fraction of the time that parsing does.
@@ -13,6 +12,9 @@ type outline struct {
 	imports []imported
 	head    int // where the package clause and the imports end
 	decls   []decl
+	text    string
+	whole   bool  // all declarations are there
+	all     words // of decls, where they are looked at together
 }
 
 // imported is an import, with the name it is given, or none.
@@ -32,7 +34,7 @@ type words struct {
 	aliases  []string // those declared that are another name of a type
 	outer    []string // every one outside of function bodies, but the names of functions and methods
 	signed   []string // those of outer that are in no receiver
-	bodies   []string // the text of them
+	inner    []string // every one in function bodies, of a file that is looked at as a whole
 }
 
 func (w *words) add(more words) {
@@ -42,30 +44,7 @@ func (w *words) add(more words) {
 	w.aliases = append(w.aliases, more.aliases...)
 	w.outer = append(w.outer, more.outer...)
 	w.signed = append(w.signed, more.signed...)
-	w.bodies = append(w.bodies, more.bodies...)
-}
-
-// Outlines are what files declare, by their names.
-type Outlines map[string]outline
-
-// OutlinesOf are those of the files that are whole and wanted: what can be found before it is known what changes.
-func OutlinesOf(files map[string][]byte, want func(name string) bool) Outlines {
-	var names []string
-	for name, src := range files {
-		if want(name) && !cut(src) {
-			names = append(names, name)
-		}
-	}
-	outlines := make(Outlines, len(names))
-	var mu sync.Mutex
-	_ = each(names, func(name string) error { // none fails
-		o := outlineOf(files[name])
-		mu.Lock()
-		defer mu.Unlock()
-		outlines[name] = o
-		return nil
-	})
-	return outlines
+	w.inner = append(w.inner, more.inner...)
 }
 
 // headOf is the outline of src without declarations. It is done when it has come to one.
@@ -79,15 +58,24 @@ func headOf(src []byte) (o outline, done bool) {
 	}
 }
 
-// outlineOf is all of it.
-func outlineOf(src []byte) outline {
+// outlineOf is all of it, of a file that is looked at as a whole or not.
+func outlineOf(src []byte, together bool) outline {
 	t := newTokens(string(src))
+	t.within = together
 	o := t.head()
+	o.text, o.whole = t.src, true
 	o.decls = make([]decl, 0, 4+len(src)/300) // about as many as there are in generated code
 	for ; t.tok != token.EOF; t.next() {
 		if t.declares() {
 			o.decls = append(o.decls, t.decl())
 		}
+	}
+	if together {
+		for _, d := range o.decls {
+			d.outer, d.inner = nil, nil
+			o.all.add(d.words)
+		}
+		o.all.outer, o.all.inner = t.outer, t.inner
 	}
 	return o
 }
@@ -197,12 +185,13 @@ func (t *tokens) function(d *decl) (signed int) {
 		t.note(&t.outer)
 		before = t.tok
 	}
-	for d.body = t.at; !t.ends(0); {
-		t.next()
+	inner := len(t.inner)
+	for d.body = t.at; !t.ends(0); t.next() {
+		if t.within {
+			t.note(&t.inner)
+		}
 	}
-	if d.body < t.at {
-		d.bodies = []string{t.src[d.body:t.at]}
-	}
+	d.inner = since(t.inner, inner)
 	return signed
 }
 

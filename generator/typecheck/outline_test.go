@@ -38,7 +38,7 @@ func TestOutline(t *testing.T) {
 				return nil //nolint:nilerr // there are files that are not to parse
 			}
 			files++
-			if got, want := describe(outlineOf(src)), describe(parsed(fset, f)); got != want {
+			if got, want := describe(outlineOf(src, true)), describe(parsed(fset, f)); got != want {
 				t.Errorf("%s:\n%s\nnot\n%s", name, got, want)
 			}
 			if head, _ := headOf(src); head.pkg != f.Name.Name || len(head.imports) != len(f.Imports) {
@@ -55,16 +55,16 @@ func TestOutline(t *testing.T) {
 	}
 }
 
-// describe is an outline with each word once, and without the words of statements.
+// describe is an outline with each word once, and without keywords.
 func describe(o outline) string {
 	var b strings.Builder
 	_, _ = fmt.Fprintln(&b, o.pkg, o.imports)
 	for _, d := range o.decls {
-		_, _ = fmt.Fprint(&b, d.start, len(d.bodies))
-		if len(d.bodies) > 0 {
+		_, _ = fmt.Fprint(&b, d.start)
+		if d.body < d.end {
 			_, _ = fmt.Fprint(&b, " ", d.body)
 		}
-		for _, words := range [][]string{d.declared, d.methods, d.types, d.aliases, d.outer, d.signed} {
+		for _, words := range [][]string{d.declared, d.methods, d.types, d.aliases, d.outer, d.signed, d.inner} {
 			words = slices.DeleteFunc(slices.Sorted(slices.Values(words)), token.IsKeyword)
 			_, _ = fmt.Fprint(&b, " ", slices.Compact(words))
 		}
@@ -100,7 +100,7 @@ func parsed(fset *token.FileSet, f *ast.File) outline {
 			}
 			*name = idents(parsed.Name)
 			if parsed.Body != nil {
-				d.body, d.bodies = offset(parsed.Body.Pos()), []string{""}
+				d.body, d.end, d.inner = offset(parsed.Body.Pos()), offset(parsed.Body.End()), idents(parsed.Body)
 			}
 		case *ast.GenDecl:
 			if parsed.Tok == token.IMPORT {
@@ -141,15 +141,32 @@ func idents(n ast.Node) []string {
 	return words
 }
 
-// TestOutlinesOf: there is none of a file that is not wanted, nor of one that may go on.
-func TestOutlinesOf(t *testing.T) {
-	whole := []byte("package p\n\nfunc F() {}\n")
-	outlines := OutlinesOf(map[string][]byte{
-		"a.go":   whole,
-		"gen.go": whole,
-		"cut.go": append(slices.Clip(whole), bytes.Repeat([]byte("\n"), Beginning-len(whole))...),
-	}, func(name string) bool { return name != "gen.go" })
-	if len(outlines) != 1 || describe(outlines["a.go"]) != describe(outlineOf(whole)) {
-		t.Errorf("there are %+v", outlines)
+// TestRead: of a file that is not asked for there is the head, and of one of which too little is there as much as is needed.
+func TestRead(t *testing.T) {
+	whole := []byte("package p\n\nfunc F() { f() }\n")
+	filler := bytes.Repeat([]byte("\n"), Beginning)
+	none := slices.Concat([]byte("package p"), filler, whole[len("package p"):])
+	c := must(Read("m.test", map[string][]byte{
+		"a.go":    whole,
+		"gen.go":  whole,
+		"cut.go":  slices.Concat(whole, filler)[:Beginning],
+		"none.go": none[:Beginning],
+	}, func(name string) bool { return name != "gen.go" }, func(string) ([]byte, error) { return none, nil }))
+	head, _ := headOf(whole)
+	for _, f := range c.files {
+		switch o := f.was.outline; f.name {
+		case "a.go":
+			if describe(o) != describe(outlineOf(whole, true)) || f.parts == nil {
+				t.Errorf("a.go is %+v", f)
+			}
+		case "none.go":
+			if f.was.cut || o.pkg != "p" {
+				t.Errorf("none.go is %+v", f)
+			}
+		default:
+			if o.whole || describe(o) != describe(head) || f.parts != nil {
+				t.Errorf("%s is %+v", f.name, f)
+			}
+		}
 	}
 }

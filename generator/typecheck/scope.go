@@ -3,6 +3,8 @@ package typecheck
 import (
 	"maps"
 	"slices"
+
+	"github.com/svcgen/svcgen/generator/parallel"
 )
 
 // scope is what of a module a change can matter to.
@@ -19,7 +21,7 @@ import (
 // see a change, those are looked into whose types meet one that changes: those that the user's import of the user's, those that files asked
 // for or changed code import, and what needed code of the user's imports in packages that cannot see the change.
 type scope struct {
-	folders map[string]bool // whose packages are looked into
+	folders set             // whose packages are looked into
 	made    map[string]bool // of all folders: whether there is code in it that is not the user's
 	words   set             // of the code to check
 }
@@ -28,13 +30,14 @@ type scope struct {
 // functions do not matter there, and a declaration that stays as it is has not changed when others of the file do.
 type part struct {
 	changes bool
+	carries bool // what the changes affect; see effects
 	needed  bool // itself, or to check others
 	words
 }
 
 // reach finds the folders of the scope.
 func (c *Change) reach() {
-	changing := map[string]bool{}
+	changing := set{}
 	for _, f := range c.files {
 		if f.changes() {
 			changing[f.folder] = true
@@ -43,12 +46,12 @@ func (c *Change) reach() {
 	c.folders = reached(c.files, changing)
 	c.made = map[string]bool{}
 	for _, f := range c.files {
-		c.made[f.folder] = c.made[f.folder] || !c.ask(f.name)
+		c.made[f.folder] = c.made[f.folder] || !f.asks
 	}
 	for n := -1; n < len(c.folders); { // an interface may ask for a method that is affected, and not see the change
 		n = len(c.folders)
 		for _, f := range c.files {
-			for folder := range f.imports {
+			for _, folder := range f.imports {
 				if made, ours := c.made[folder]; c.folders[f.folder] && !c.made[f.folder] && ours && !made {
 					c.folders[folder] = true
 				}
@@ -62,7 +65,7 @@ func (c *Change) meet(from func(*file) bool) bool {
 	n := len(c.folders)
 	for _, f := range c.files {
 		if c.folders[f.folder] && from(f) && (f.changes() || !c.made[f.folder]) {
-			maps.Copy(c.folders, f.imports)
+			c.folders.add(f.imports)
 		}
 	}
 	return len(c.folders) > n
@@ -77,24 +80,25 @@ func (c *Change) inScope() []*file {
 func (c *Change) narrow() {
 	files := c.inScope()
 	c.outline(files)
-	changing, turning := map[string]bool{}, map[string]bool{} // folders
-	clauses, called := names{}, names{}                       // of packages, and of what changing files import
+	changing, turning := set{}, set{}   // folders
+	clauses, called := names{}, names{} // of packages, and of what changing files import
 	for _, f := range files {
-		clauses.add(f.folder, slices.Collect(maps.Keys(f.packages)))
+		clauses.add(f.folder, f.packages)
 		if f.changes() {
 			changing[f.folder] = true
-			called.add(f.folder, f.called)
+			called.add(f.folder, f.called())
 		}
 		if f.turns() {
 			turning[f.folder] = true
 		}
 	}
 	affected := effectsOf(files)
-	_ = each(files, func(f *file) error {
+	_ = parallel.Each(files, func(f *file) error {
+		visible := affected.visible(f)
 		torn := changing[f.folder] && len(clauses[f.folder]) > 1
-		f.present = f.changes() || torn || changing[f.folder] && len(f.dots) > 0 || len(f.dots) > 1 && common(f.dots, changing)
-		f.asked = c.ask(f.name) && (f.present || common(f.imports, turning) || slices.ContainsFunc(f.parts, func(p *part) bool {
-			return called[f.folder].have(p.declared) || affected.names[f.folder].have(p.declared) || affected.seen(f, p.outer) || affected.seenIn(f, p.bodies)
+		f.present = f.changes() || torn || changing[f.folder] && len(f.dots) > 0 || len(f.dots) > 1 && changing.have(f.dots)
+		f.asked = f.asks && (f.present || turning.have(f.imports) || slices.ContainsFunc(f.parts, func(p *part) bool {
+			return called[f.folder].have(p.declared) || affected.names[f.folder].have(p.declared) || visible.have(p.outer) || visible.have(p.inner)
 		}))
 		return nil
 	})
@@ -109,50 +113,47 @@ func (c *Change) narrow() {
 
 // outline finds what files declare, if that is not known.
 func (c *Change) outline(files []*file) {
-	files = slices.DeleteFunc(slices.Clone(files), func(f *file) bool { return f.divided })
-	if err := each(files, c.complete); err != nil {
+	files = slices.DeleteFunc(slices.Clone(files), func(f *file) bool { return f.parts != nil })
+	if err := parallel.Each(files, c.complete); err != nil {
 		c.unread = err
 	}
-	var unread []*state
-	for _, f := range files {
-		f.divided = true
-		unread = append(unread, slices.DeleteFunc(f.states(), func(s *state) bool { return s.outlined })...)
-	}
-	_ = each(unread, func(s *state) error { // none fails
-		s.outline, s.outlined = outlineOf(s.src), true
-		return nil
-	})
-	_ = each(files, func(f *file) error {
-		f.divide(c.ask(f.name))
+	_ = parallel.Each(files, func(f *file) error { // none fails
+		for _, s := range f.states() {
+			if !s.whole {
+				s.outline = outlineOf(s.src, f.asks)
+			}
+		}
+		f.divide()
 		return nil
 	})
 }
 
-// divide makes parts of a file, or one if it is whole.
-func (f *file) divide(whole bool) {
-	if whole {
-		p := &part{changes: f.changes()}
+// divide makes parts of a file, or one if its lines are wanted.
+func (f *file) divide() {
+	if f.asks {
+		p := &part{changes: f.changes(), words: f.states()[0].all}
 		f.parts = []*part{p}
-		for _, s := range f.states() {
-			for _, d := range s.decls {
-				p.words.add(d.words)
-				s.parts = append(s.parts, p)
+		for i, s := range f.states() {
+			if i > 0 {
+				p.words.add(s.all)
 			}
+			s.parts = slices.Repeat(f.parts, len(s.decls))
 		}
 		return
 	}
+	turns := f.turns()
 	stay := map[string]*part{} // by what is written in them
 	for _, s := range f.states() {
 		for _, d := range s.decls {
-			text := string(s.src[d.start:d.body])
+			text := s.text[d.start:d.body]
 			p := stay[text]
 			if p != nil && s != f.was {
-				p.changes = f.turns()
+				p.changes = turns
 			} else {
 				p = &part{changes: f.changes(), words: d.words}
 				f.parts = append(f.parts, p)
 			}
-			if s == f.was {
+			if s == f.was && f.changes() {
 				stay[text] = p
 			}
 			s.parts = append(s.parts, p)
@@ -189,19 +190,20 @@ type effects struct {
 func effectsOf(files []*file) effects {
 	dotted := map[string][]string{} // of a folder: those in which its names are taken, too
 	for _, f := range files {
-		for folder := range f.dots {
+		for _, folder := range f.dots {
 			dotted[folder] = append(dotted[folder], f.folder)
 		}
 	}
-	e, carries := effects{names{}, set{}}, map[*part]bool{}
+	e := effects{names{}, set{}}
 	for again := true; again; {
 		again = false
 		for _, f := range files {
+			visible := e.visible(f)
 			for _, p := range f.parts {
-				if carries[p] || !p.changes && !e.seen(f, p.signed) {
+				if p.carries || !p.changes && !visible.have(p.signed) {
 					continue
 				}
-				carries[p], again = true, true
+				p.carries, again = true, true
 				e.names.add(f.folder, p.declared)
 				for _, folder := range dotted[f.folder] {
 					e.names.add(folder, p.declared)
@@ -219,31 +221,13 @@ func effectsOf(files []*file) effects {
 	return e
 }
 
-// seen reports whether one of the words of a file is a name of what is affected.
-func (e effects) seen(f *file, words []string) bool {
-	return slices.ContainsFunc(e.visible(f), func(s set) bool { return s.have(words) })
-}
-
-// seenIn is seen for the words in bodies of functions.
-func (e effects) seenIn(f *file, bodies []string) bool {
-	visible := e.visible(f)
-	for _, body := range bodies {
-		for word := range identifiers(body) {
-			if slices.ContainsFunc(visible, func(s set) bool { return s[word] }) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// visible are the names that a file can mean.
-func (e effects) visible(f *file) []set {
-	visible := []set{e.methods}
+// visible are the names of what is affected that a file can mean.
+func (e effects) visible(f *file) sets {
+	visible := sets{e.methods}
 	if own := e.names[f.folder]; len(own) > 0 {
 		visible = append(visible, own)
 	}
-	for folder := range f.imports {
+	for _, folder := range f.imports {
 		if others := e.names[folder]; len(others) > 0 {
 			visible = append(visible, others)
 		}
@@ -267,7 +251,7 @@ func (s *scope) need(files []*file) {
 		if f.asked && len(f.dots) > 1 {
 			for _, other := range files {
 				for _, p := range other.parts {
-					if f.dots[other.folder] {
+					if slices.Contains(f.dots, other.folder) {
 						s.words.add(p.declared) // two may declare the same
 					}
 				}
@@ -287,11 +271,7 @@ func (s *scope) need(files []*file) {
 				p.needed, f.present, again = true, true, true
 				s.words.add(p.outer)
 				if f.asked {
-					for _, body := range p.bodies {
-						for word := range identifiers(body) {
-							s.words[word] = true
-						}
-					}
+					s.words.add(p.inner)
 					s.words.add(p.declared) // another may declare the same
 					s.words.add(p.methods)
 				}
@@ -301,14 +281,14 @@ func (s *scope) need(files []*file) {
 }
 
 // reached are the folders from whose code any of the given ones can be seen.
-func reached(files []*file, from map[string]bool) map[string]bool {
+func reached(files []*file, from set) set {
 	users := map[string][]string{} // of a folder: the folders that import it
 	for _, f := range files {
-		for folder := range f.imports {
+		for _, folder := range f.imports {
 			users[folder] = append(users[folder], f.folder)
 		}
 	}
-	reached := map[string]bool{}
+	reached := set{}
 	var visit func(string)
 	visit = func(folder string) {
 		if reached[folder] {
@@ -339,6 +319,14 @@ func (s set) have(words []string) bool {
 	return len(s) > 0 && slices.ContainsFunc(words, func(word string) bool { return s[word] })
 }
 
+// sets are several of them.
+type sets []set
+
+// have reports whether one of words is in one of the sets.
+func (s sets) have(words []string) bool {
+	return slices.ContainsFunc(s, func(one set) bool { return one.have(words) })
+}
+
 // names are names that packages declare, by folder.
 type names map[string]set
 
@@ -347,14 +335,4 @@ func (n names) add(folder string, words []string) {
 		n[folder] = set{}
 	}
 	n[folder].add(words)
-}
-
-// common reports whether two sets have a word in common.
-func common(a, b map[string]bool) bool {
-	for word := range a {
-		if b[word] {
-			return true
-		}
-	}
-	return false
 }

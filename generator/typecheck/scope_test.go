@@ -24,14 +24,14 @@ func TestScopeCases(t *testing.T) {
 		t.Fatal("no cases")
 	}
 	for _, name := range cases {
-		m := Module{Path: "m.test", Files: map[string][]byte{}, Changed: map[string][]byte{}}
+		m := tree{files: map[string][]byte{}, changed: map[string][]byte{}}
 		for _, f := range must(txtar.ParseFile(name)).Files {
 			if now, ok := strings.CutPrefix(f.Name, "now/"); ok {
-				m.Changed[now] = f.Data
+				m.changed[now] = f.Data
 			} else if gone, ok := strings.CutPrefix(f.Name, "gone/"); ok {
-				m.Changed[gone] = nil
+				m.changed[gone] = nil
 			} else {
-				m.Files[f.Name] = f.Data
+				m.files[f.Name] = f.Data
 			}
 		}
 		t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
@@ -51,7 +51,7 @@ func TestScopeCases(t *testing.T) {
 
 // TestLeftOut: what has no word for what a change affects is not asked for, whatever else its type or package meets.
 func TestLeftOut(t *testing.T) {
-	m := Module{Path: "m.test", Files: map[string][]byte{}, Changed: map[string][]byte{
+	m := tree{files: map[string][]byte{}, changed: map[string][]byte{
 		"gen/gen.go": []byte("package gen\n\ntype A struct{ F, G int }\n\ntype B struct{}\n"),
 	}}
 	for name, src := range map[string]string{
@@ -65,9 +65,9 @@ func TestLeftOut(t *testing.T) {
 		"user/b.go":    "package user\n\nimport \"m.test/app\"\n\nfunc _(x app.App) { _ = x.GetB }\n",
 		"user/c.go":    "package user\n\nimport \"m.test/gen\"\n\nfunc _(x interface{ Do(gen.B) }) { x.Do(gen.B{}) }\n",
 	} {
-		m.Files[name] = []byte(src)
+		m.files[name] = []byte(src)
 	}
-	c := must(m.Load(func(name string) bool { return path.Dir(name) != "gen" }))
+	c := must(m.change(func(name string) bool { return path.Dir(name) != "gen" }))
 	c.narrow()
 	var got []string
 	for _, f := range c.files {
@@ -81,6 +81,25 @@ func TestLeftOut(t *testing.T) {
 	}
 }
 
+// tree is the Go files of a module, and those that are to be others; nil: gone.
+type tree struct{ files, changed map[string][]byte }
+
+func (m tree) change(ask func(string) bool) (*Change, error) {
+	code, err := Read("m.test", m.files, ask, nil)
+	if err != nil {
+		return nil, err
+	}
+	return code.Change(m.changed, nil)
+}
+
+// after is the module as it will be.
+func (m tree) after() map[string][]byte {
+	after := maps.Clone(m.files)
+	maps.Copy(after, m.changed)
+	maps.DeleteFunc(after, func(_ string, src []byte) bool { return src == nil })
+	return after
+}
+
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)
@@ -89,13 +108,17 @@ func must[T any](v T, err error) T {
 }
 
 // narrowAndWide are the broken lines in the files of m that a change can concern, and in all of them.
-func (m Module) narrowAndWide(ask func(string) bool) (narrow, wide diag.List) {
-	ahead := m
-	ahead.Outlines = OutlinesOf(m.Files, ask)
-	c := must(ahead.Load(ask))
+func (m tree) narrowAndWide(ask func(string) bool) (narrow, wide diag.List) {
+	code := must(Read("m.test", m.files, ask, nil))
+	for name := range m.changed {
+		if err := code.Expect(name); err != nil {
+			panic(err)
+		}
+	}
+	c := must(code.Change(m.changed, nil))
 	c.narrow()
 	narrow = c.broken()
-	c = must(m.Load(ask))
+	c = must(m.change(ask))
 	c.everything()
 	return narrow, slices.DeleteFunc(c.broken(), func(d diag.Diagnostic) bool { return !ask(d.Pos.File) })
 }
@@ -111,14 +134,14 @@ func TestScope(t *testing.T) {
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			for _, name := range slices.Sorted(maps.Keys(after)) {
 				t.Logf("%s\n%s", name, after[name])
-				if was := m.Files[name]; string(was) != string(after[name]) {
+				if was := m.files[name]; string(was) != string(after[name]) {
 					t.Logf("it was\n%s", was)
 				}
 			}
 			t.Fatalf("seed %d:\n%v\nnot\n%v", seed, got, want)
 		}
 		told += len(want)
-		c := must(m.Load(ask))
+		c := must(m.change(ask))
 		c.narrow()
 		for _, f := range c.inScope() {
 			for _, p := range f.parts {
@@ -147,21 +170,21 @@ func (c *Change) everything() {
 
 // randomModule is a module of three packages, gen/a < b < ., that use each other's names at random, and a change of the first.
 // It mostly compiles: what a declaration is made of is picked from what is there.
-func randomModule(r *rand.Rand) Module {
-	m := Module{Path: "m.test", Files: map[string][]byte{}, Changed: map[string][]byte{}}
+func randomModule(r *rand.Rand) tree {
+	m := tree{files: map[string][]byte{}, changed: map[string][]byte{}}
 	w := &writer{r: r}
 	gen := w.pkg("gen/a", 2, 3)
-	maps.Copy(m.Files, gen)
+	maps.Copy(m.files, gen)
 	for _, folder := range []string{"b", "."} {
-		maps.Copy(m.Files, w.pkg(folder, 3+r.IntN(5), 1))
+		maps.Copy(m.files, w.pkg(folder, 3+r.IntN(5), 1))
 	}
 	for range 10 { // it may be that there is nothing to edit
 		for _, name := range slices.Sorted(maps.Keys(gen)) {
 			if now := w.edit(string(gen[name])); now != string(gen[name]) {
-				m.Changed[name] = []byte(now)
+				m.changed[name] = []byte(now)
 			}
 		}
-		if len(m.Changed) > 0 {
+		if len(m.changed) > 0 {
 			break
 		}
 	}

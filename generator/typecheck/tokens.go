@@ -2,7 +2,6 @@ package typecheck
 
 import (
 	"go/token"
-	"iter"
 	"strings"
 )
 
@@ -17,24 +16,14 @@ type tokens struct {
 	lit   string // of an identifier, a keyword or a string
 	depth int    // how many brackets of any kind are around it
 
-	names, outer []string // of all declarations so far; each has a part of them
+	names, outer, inner []string // of all declarations so far; each has a part of them
+	within              bool     // the words in bodies are noted
 }
 
 func newTokens(src string) *tokens {
 	t := &tokens{src: src, end: len(src) - len(strings.TrimPrefix(src, "\uFEFF"))}
 	t.next()
 	return t
-}
-
-// identifiers are those in src.
-func identifiers(src string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for t := newTokens(src); t.tok != token.EOF; t.next() {
-			if t.tok == token.IDENT && t.lit != "_" && !yield(t.lit) {
-				return
-			}
-		}
-	}
 }
 
 // next goes on to the next token.

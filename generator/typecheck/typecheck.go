@@ -9,7 +9,6 @@ package typecheck
 import (
 	"bytes"
 	"cmp"
-	"fmt"
 	"go/ast"
 	"go/build"
 	"go/parser"
@@ -18,54 +17,118 @@ import (
 	"io"
 	"maps"
 	"path"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/svcgen/svcgen/generator/diag"
+	"github.com/svcgen/svcgen/generator/parallel"
 )
 
-// Module is the Go files of one module by their paths, with the change that is about to be made.
-type Module struct {
-	Path    string            // as go.mod says it
-	Files   map[string][]byte // as they are now; of one that is longer than Beginning, it may be that much
-	Changed map[string][]byte // as they will be; nil: gone
-	Renamed map[string]string // of a file that goes to another place: the new path to the old one
-
-	Read func(name string) ([]byte, error) // reads all of a file
-
-	Outlines Outlines // of some of Files; nil: of none
+// Code is the Go files of one module as they are: what can be found before it is known what changes. It is for one Change.
+type Code struct {
+	module string // as go.mod says it
+	ask    func(name string) bool
+	read   func(name string) ([]byte, error)
+	files  []*file // by name
+	byName map[string]*file
 }
 
 // Beginning is how many bytes of a file are read before it is known whether the rest matters. In most, that is all of it.
 const Beginning = 32 << 10
 
-// cut reports whether src may be no more than the beginning of a file.
-func cut(src []byte) bool { return len(src) == Beginning }
+// Read takes the files of a module by their paths; of one that is longer than Beginning, it may be that much, and read reads all
+// of it. Broken lines are wanted of the files for which ask is true. The error is read's.
+func Read(module string, files map[string][]byte, ask func(name string) bool, read func(name string) ([]byte, error)) (*Code, error) {
+	c := &Code{module: module, ask: ask, read: read, byName: make(map[string]*file, len(files))}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		src := files[name]
+		f := c.add(name)
+		f.was = &state{src: src, cut: len(src) == Beginning}
+		f.is = f.was
+	}
+	return c, parallel.Each(c.files, func(f *file) error {
+		if f.asks && !f.was.cut {
+			f.was.outline = outlineOf(f.was.src, true)
+			f.divide()
+		}
+		return c.readHead(f, f.was)
+	})
+}
+
+func (c *Code) add(name string) *file {
+	f := &file{name: name, folder: path.Dir(name), asks: c.ask(name)}
+	c.files, c.byName[name] = append(c.files, f), f
+	return f
+}
+
+// Expect finds what a file declares that is likely to change. The error is read's.
+func (c *Code) Expect(name string) error {
+	f := c.byName[name]
+	if f == nil || f.was.whole {
+		return nil
+	}
+	err := c.complete(f)
+	if err == nil {
+		f.was.outline = outlineOf(f.was.src, f.asks)
+	}
+	return err
+}
 
 // Change is the change of a module of which all is read that matters.
 type Change struct {
-	Module
-	ask   func(name string) bool
-	fset  *token.FileSet
-	files []*file // by name
+	*Code
+	renamed map[string]string
+	fset    *token.FileSet
 	scope
 	unread error // why a file could not be read
 }
 
-// Load reads what a change can concern of a module. Broken lines are wanted of the files for which ask is true. The error is
-// Read's.
-func (m Module) Load(ask func(name string) bool) (*Change, error) {
-	c := &Change{Module: m, ask: ask, fset: token.NewFileSet()}
-	if err := c.load(); err != nil {
-		return nil, err
+// Change is for the files in changed, which has them as they will be; nil: gone. Of one that goes to another place, renamed has the
+// old path by the new one. The error is read's.
+func (c *Code) Change(changed map[string][]byte, renamed map[string]string) (*Change, error) {
+	ch := &Change{Code: c, renamed: renamed, fset: token.NewFileSet()}
+	for name, src := range changed {
+		if err := c.change(name, src); err != nil {
+			return nil, err
+		}
 	}
-	return c, nil
+	for _, from := range renamed {
+		if f := c.byName[from]; f != nil && changed[from] == nil { // else another takes its place
+			f.becomes(nil)
+		}
+	}
+	slices.SortFunc(c.files, func(a, b *file) int { return strings.Compare(a.name, b.name) })
+	ch.reach()
+	return ch, parallel.Each(ch.inScope(), c.complete)
+}
+
+// change makes src of a file.
+func (c *Code) change(name string, src []byte) error {
+	f := c.byName[name]
+	switch {
+	case f == nil && src == nil:
+		return nil
+	case f == nil:
+		f = c.add(name)
+	case src == nil:
+		f.becomes(nil)
+		return nil
+	default:
+		if err := c.complete(f); err != nil || bytes.Equal(src, f.was.src) {
+			return err
+		}
+	}
+	f.becomes(&state{src: src})
+	return c.readHead(f, f.is)
+}
+
+// becomes gives a file another state to be in.
+func (f *file) becomes(is *state) {
+	f.is, f.parts = is, nil
+	if f.was != nil {
+		f.was.parts = nil
+	}
 }
 
 // Broken are the lines that compiled before the change and will not afterwards. It reads no more than files that do not change, so the
@@ -79,24 +142,6 @@ func (c *Change) Broken() diag.List {
 		return nil
 	}
 	return c.broken()
-}
-
-// after is the module as it will be.
-func (m Module) after() map[string][]byte {
-	after := maps.Clone(m.Files)
-	for name, src := range m.Changed {
-		if src == nil {
-			delete(after, name)
-		} else {
-			after[name] = src
-		}
-	}
-	for _, from := range m.Renamed {
-		if m.Changed[from] == nil { // else another takes its place
-			delete(after, from)
-		}
-	}
-	return after
 }
 
 // broken are the lines of the files in scope.
@@ -117,10 +162,10 @@ func (c *Change) broken() diag.List {
 	}
 	for _, f := range faults {
 		old := f.fault
-		if from, renamed := c.Renamed[old.file]; renamed {
+		if from, renamed := c.renamed[old.file]; renamed {
 			old.file = from
 		}
-		if _, there := c.Files[old.file]; !there { // svcgen's own new file: something of the user's is in its way
+		if there := c.byName[old.file]; there == nil || there.was == nil { // svcgen's own new file: something of the user's is in its way
 			list.Warn(f.pos, "", "%s", f.message)
 			continue
 		}
@@ -139,66 +184,29 @@ func unknown(why string) diag.Diagnostic {
 // file is a Go file of the module. What it declares is known for those in the folders of a scope.
 type file struct {
 	name, folder string
-	was, is      *state          // nil: there is none; one where nothing changes
-	packages     map[string]bool // what the package is called; of an external test, without _test
-	imports      map[string]bool // folders of the module
-	dots         map[string]bool // those of them whose names are the file's own: import . "path"
-	called       []string        // what imports are called
-	parts        []*part         // of what it declares, in all its states
-	divided      bool            // of each state there are the parts
-	present      bool            // to be looked at
-	asked        bool            // its lines are wanted, and the change may concern them
+	was, is      *state   // nil: there is none; one where nothing changes
+	packages     []string // what the package is called; of an external test, without _test
+	imports      []string // folders of the module
+	dots         []string // those of them whose names are the file's own: import . "path"
+	parts        []*part  // of what it declares, in all its states; nil while that is not known
+	asks         bool     // its lines are wanted
+	asked        bool     // and the change may concern them
+	present      bool     // to be looked at
 }
 
 type state struct {
 	src []byte
 	cut bool // src may be no more than the beginning
 	outline
-	outlined bool    // the outline has all declarations
-	parts    []*part // of each declaration, the one that it is or belongs to
-}
-
-// load reads the heads of all files, and the rest of those in the folders of the scope.
-func (c *Change) load() error {
-	after := c.after()
-	names := maps.Clone(after)
-	maps.Copy(names, c.Files)
-	for _, name := range slices.Sorted(maps.Keys(names)) {
-		f := &file{name: name, folder: path.Dir(name), packages: map[string]bool{}, imports: map[string]bool{}, dots: map[string]bool{}}
-		src, now := after[name]
-		old, before := c.Files[name]
-		if before {
-			f.was = &state{src: old, cut: cut(old)}
-			f.was.outline, f.was.outlined = c.Outlines[name]
-		}
-		_, changes := c.Changed[name]
-		if now && before && changes {
-			if err := c.complete(f); err != nil {
-				return err
-			}
-			changes = !bytes.Equal(src, f.was.src)
-		}
-		if now {
-			f.is = f.was
-			if !before || changes {
-				f.is = &state{src: src}
-			}
-		}
-		c.files = append(c.files, f)
-	}
-	if err := each(c.files, c.readHead); err != nil {
-		return err
-	}
-	c.reach()
-	return each(c.inScope(), c.complete)
+	parts []*part // of each declaration, the one that it is or belongs to
 }
 
 // complete reads the rest of a file.
-func (c *Change) complete(f *file) error {
+func (c *Code) complete(f *file) error {
 	if f.was == nil || !f.was.cut {
 		return nil
 	}
-	src, err := c.Read(f.name)
+	src, err := c.read(f.name)
 	if err == nil {
 		f.was.src, f.was.cut = src, false
 	}
@@ -221,57 +229,46 @@ func (f *file) turns() bool {
 }
 
 // readHead notes what a file says before its declarations.
-func (c *Change) readHead(f *file) error {
-	for _, s := range f.states() {
-		if !s.outlined {
-			head, done := headOf(s.src)
-			if !done && s.cut {
-				if err := c.complete(f); err != nil {
-					return err
-				}
-				head, _ = headOf(s.src)
+func (c *Code) readHead(f *file, s *state) error {
+	if !s.whole {
+		head, done := headOf(s.src)
+		if !done && s.cut {
+			if err := c.complete(f); err != nil {
+				return err
 			}
-			s.outline = head
+			head, _ = headOf(s.src)
 		}
-		f.packages[strings.TrimSuffix(s.pkg, "_test")] = true
-		for _, i := range s.imports {
-			f.called = append(f.called, cmp.Or(i.name, path.Base(i.path)))
-			if folder, ours := folderOf(c.Path, i.path); ours {
-				f.imports[folder] = true
-				if i.name == "." {
-					f.dots[folder] = true
-				}
+		s.outline = head
+	}
+	f.packages = with(f.packages, strings.TrimSuffix(s.pkg, "_test"))
+	for _, i := range s.imports {
+		if folder, ours := folderOf(c.module, i.path); ours {
+			f.imports = with(f.imports, folder)
+			if i.name == "." {
+				f.dots = with(f.dots, folder)
 			}
 		}
 	}
 	return nil
 }
 
-// each calls do for every one of list, for several at the same time. A panic of one is each's.
-func each[T any](list []T, do func(T) error) error {
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	var bug atomic.Value
-	for some := range slices.Chunk(list, 1+len(list)/100) {
-		group.Go(func() error {
-			defer func() {
-				if p := recover(); p != nil {
-					bug.CompareAndSwap(nil, fmt.Sprintf("%v\n%s", p, debug.Stack()))
-				}
-			}()
-			for _, one := range some {
-				if err := do(one); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+// called is what the imports of a file are called.
+func (f *file) called() []string {
+	var names []string
+	for _, s := range f.states() {
+		for _, i := range s.imports {
+			names = append(names, cmp.Or(i.name, path.Base(i.path)))
+		}
 	}
-	err := group.Wait()
-	if p := bug.Load(); p != nil {
-		panic(p)
+	return names
+}
+
+// with is list, which has nothing twice, with one.
+func with(list []string, one string) []string {
+	if slices.Contains(list, one) {
+		return list
 	}
-	return err
+	return append(list, one)
 }
 
 // world is one state of the module, as far as it is needed.
@@ -291,7 +288,7 @@ type world struct {
 // world is the module in the states that pick returns.
 func (c *Change) world(pick func(*file) *state) *world {
 	w := &world{
-		module: c.Path, fset: c.fset, files: map[string][]byte{}, trees: map[string]*ast.File{}, asked: map[string]bool{},
+		module: c.module, fset: c.fset, files: map[string][]byte{}, trees: map[string]*ast.File{}, asked: map[string]bool{},
 		folders: map[string][]string{}, gone: maps.Clone(c.folders), made: map[string]*unit{}, others: map[string]*types.Package{},
 	}
 	ctx := build.Default
@@ -318,7 +315,7 @@ func (c *Change) world(pick func(*file) *state) *world {
 		}
 	}
 	var mu sync.Mutex
-	_ = each(built, func(f *file) error { // none fails
+	_ = parallel.Each(built, func(f *file) error { // none fails
 		// A file that does not parse has its errors from the compiler.
 		tree, _ := parser.ParseFile(c.fset, f.name, c.excerpt(f, pick(f)), parser.SkipObjectResolution)
 		mu.Lock()

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"golang.org/x/tools/txtar"
+
+	"github.com/svcgen/svcgen/generator/diag"
 )
 
 // module is what svcgen and a user have made of m.test, as far as it matters here.
@@ -154,17 +156,17 @@ func TestBroken(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			m := Module{Path: "m.test", Files: map[string][]byte{}, Changed: map[string][]byte{}}
+			m := tree{files: map[string][]byte{}, changed: map[string][]byte{}}
 			for _, f := range txtar.Parse([]byte(module)).Files {
-				m.Files[f.Name] = f.Data
+				m.files[f.Name] = f.Data
 			}
-			if now := strings.Replace(string(m.Files[test.file]), test.old, test.now, 1); now == "" {
-				m.Changed[test.file] = nil
+			if now := strings.Replace(string(m.files[test.file]), test.old, test.now, 1); now == "" {
+				m.changed[test.file] = nil
 			} else {
-				m.Changed[test.file] = []byte(now)
+				m.changed[test.file] = []byte(now)
 			}
 			var got []string
-			for _, d := range must(m.Load(func(name string) bool { return name == "gen/app/services.go" || !strings.HasPrefix(name, "gen/") })).Broken() {
+			for _, d := range must(m.change(func(name string) bool { return name == "gen/app/services.go" || !strings.HasPrefix(name, "gen/") })).Broken() {
 				words := strings.Fields(d.Message)
 				if !d.Warning || !strings.HasSuffix(d.Message, "; it compiled before") {
 					t.Errorf("%v", d)
@@ -178,19 +180,9 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// A panic in one of the goroutines is one of whoever waits for them, who can tell it as a bug.
-func TestEachPanics(t *testing.T) {
-	defer func() {
-		if p := recover(); p == nil || !strings.Contains(fmt.Sprint(p), "as told") {
-			t.Errorf("got %v", p)
-		}
-	}()
-	_ = each([]*file{{}, {}}, func(*file) error { panic("as told") })
-}
-
 // TestCheckerFails is about code that go/types of Go 1.26 does not get over: it is no reason for a run to end.
 func TestCheckerFails(t *testing.T) {
-	m := Module{Path: "m.test", Files: map[string][]byte{
+	m := tree{files: map[string][]byte{
 		"gen/a.go": []byte("package gen\n"),
 		"user/u.go": []byte(`package user
 import _ "m.test/gen"
@@ -199,9 +191,9 @@ type A map[string][len(unknown)]B
 type B = C
 type C struct { X G[B]; Unknown }
 `),
-	}, Changed: map[string][]byte{"gen/a.go": []byte("package other\n")}}
+	}, changed: map[string][]byte{"gen/a.go": []byte("package other\n")}}
 	ask := func(name string) bool { return strings.HasPrefix(name, "user/") }
-	for _, d := range must(m.Load(ask)).Broken() {
+	for _, d := range must(m.change(ask)).Broken() {
 		if !strings.Contains(d.Message, "is not known") {
 			t.Errorf("%v", d)
 		}
@@ -211,22 +203,19 @@ type C struct { X G[B]; Unknown }
 // TestUnreadable is about a file that cannot be read when it is known that it matters, while the change is made.
 func TestUnreadable(t *testing.T) {
 	long := "package far\n\ntype T struct{ F string }\n\n//" + strings.Repeat("x", Beginning)
-	m := Module{
-		Path: "m.test",
-		Files: map[string][]byte{
-			"gen/a.go":  []byte("package gen\n\ntype R struct{ F string }\n"),
-			"far/t.go":  []byte(long)[:Beginning],
-			"user/u.go": []byte("package user\n\nimport (\n\t\"m.test/far\"\n\t\"m.test/gen\"\n)\n\nfunc f(r gen.R) far.T { return far.T{F: r.F} }\n"),
-		},
-		Changed: map[string][]byte{"gen/a.go": []byte("package gen\n\ntype R struct{ F int }\n")},
-		Read:    func(string) ([]byte, error) { return []byte(long), nil },
+	files := map[string][]byte{
+		"gen/a.go":  []byte("package gen\n\ntype R struct{ F string }\n"),
+		"far/t.go":  []byte(long)[:Beginning],
+		"user/u.go": []byte("package user\n\nimport (\n\t\"m.test/far\"\n\t\"m.test/gen\"\n)\n\nfunc f(r gen.R) far.T { return far.T{F: r.F} }\n"),
 	}
-	ask := func(name string) bool { return strings.HasPrefix(name, "user/") }
-	if got := must(m.Load(ask)).Broken(); len(got) != 1 || got[0].Pos.File != "user/u.go" {
+	broken := func(read func(string) ([]byte, error)) diag.List {
+		code := must(Read("m.test", files, func(name string) bool { return strings.HasPrefix(name, "user/") }, read))
+		return must(code.Change(map[string][]byte{"gen/a.go": []byte("package gen\n\ntype R struct{ F int }\n")}, nil)).Broken()
+	}
+	if got := broken(func(string) ([]byte, error) { return []byte(long), nil }); len(got) != 1 || got[0].Pos.File != "user/u.go" {
 		t.Errorf("got %v", got)
 	}
-	m.Read = func(string) ([]byte, error) { return nil, errors.New("as told") }
-	if got := must(m.Load(ask)).Broken(); len(got) != 1 || !strings.Contains(got[0].Message, "is not known: as told") {
+	if got := broken(func(string) ([]byte, error) { return nil, errors.New("as told") }); len(got) != 1 || !strings.Contains(got[0].Message, "is not known: as told") {
 		t.Errorf("got %v", got)
 	}
 }
