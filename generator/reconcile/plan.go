@@ -93,6 +93,11 @@ func (t *Tree) plan(set *fileset.Set, opt Options) (*Changes, error) {
 			return nil, err
 		}
 	}
+	for _, name := range pending { // what they are likely to replace
+		if _, err := p.whole(name); err != nil {
+			return nil, err
+		}
+	}
 	if err := set.Finish(); err != nil {
 		return nil, err
 	}
