@@ -11,6 +11,7 @@ import (
 
 	"github.com/svcgen/svcgen/generator/diag"
 	"github.com/svcgen/svcgen/generator/fileset"
+	"github.com/svcgen/svcgen/generator/goedit"
 	"github.com/svcgen/svcgen/generator/merge"
 )
 
@@ -36,7 +37,7 @@ func (p *planner) baseTexts(name, again string) [][]byte {
 
 // merged plans a file that is the user's and is kept current: what changed between the base, which is what svcgen
 // last rendered, and what it renders now is merged into the user's file.
-func (p *planner) merged(f fileset.File) {
+func (p *planner) merged(f fileset.File) error {
 	disk, pending := p.disk[f.Path], p.disk[f.Path+PendingSuffix]
 	known, was := p.old.Files[f.Path]
 	hash := Hash(f.Content)
@@ -52,7 +53,15 @@ func (p *planner) merged(f fileset.File) {
 				"deleted by you, and what svcgen generates may need other modules now")
 		}
 	case !disk.exists:
-		p.changes.change(Create, f, disk, "")
+		taken, err := p.inTheWay(f)
+		if err != nil {
+			return err
+		}
+		if taken == "" {
+			p.changes.change(Create, f, disk, "")
+		} else {
+			p.changes.Kept = append(p.changes.Kept, Kept{Path: f.Path, Why: "the package has a " + taken + " already", News: true})
+		}
 	case pending.exists && was: // merged past it, it would be an old one
 		p.conflict(f, disk, pending, "it is not merged yet")
 	case disk.hash == hash, rendered:
@@ -62,6 +71,43 @@ func (p *planner) merged(f fileset.File) {
 	default:
 		p.threeWay(f, disk, pending)
 	}
+	return nil
+}
+
+// inTheWay is a name that f, which is new, would declare in its package and another file declares; empty: none.
+func (p *planner) inTheWay(f fileset.File) (string, error) {
+	folder := path.Dir(f.Path)
+	bases, err := p.tree.bases(folder)
+	if err != nil || !isGo(path.Base(f.Path)) {
+		return "", ignoreNotExist(err)
+	}
+	own, errs := goedit.ParseFile(f.Path, f.Content)
+	if errs != nil {
+		return "", errs
+	}
+	names := map[string]bool{}
+	own.TopLevel(names)
+	for _, base := range slices.Sorted(slices.Values(bases)) {
+		if !isGo(base) {
+			continue
+		}
+		content, err := p.tree.GoFile(path.Join(folder, base))
+		if err != nil {
+			continue // told where it matters
+		}
+		other, errs := goedit.ParseFile(base, content)
+		if errs != nil || other.Package() != own.Package() {
+			continue
+		}
+		theirs := map[string]bool{}
+		other.TopLevel(theirs)
+		for _, name := range slices.Sorted(maps.Keys(theirs)) {
+			if names[name] {
+				return name, nil
+			}
+		}
+	}
+	return "", nil
 }
 
 // requiresMore reports whether f is a go.mod of which code of the user's needs more than svcgen requires now, or the go.sum of

@@ -261,8 +261,7 @@ func (p *planner) file(f fileset.File) error {
 		if err != nil {
 			return err
 		}
-		p.merged(f)
-		return nil
+		return p.merged(f)
 	default:
 		return fmt.Errorf("%s: unknown owner %q", f.Path, f.Owner)
 	}
