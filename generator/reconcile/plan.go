@@ -89,12 +89,11 @@ func (t *Tree) plan(set *fileset.Set, opt Options) (*Changes, error) {
 	for _, f := range set.Files() {
 		if f.Kept.Pending() {
 			pending = append(pending, f.Path)
-		} else if err := p.file(f); err != nil {
-			return nil, err
+			_, err = p.whole(f.Path) // which it is likely to replace
+		} else {
+			err = p.file(f)
 		}
-	}
-	for _, name := range pending { // what they are likely to replace
-		if _, err := p.whole(name); err != nil {
+		if err != nil {
 			return nil, err
 		}
 	}
