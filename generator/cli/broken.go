@@ -64,10 +64,8 @@ func newBreakage(tree *reconcile.Tree, out *generator.Output) *breakage {
 			return nil, err
 		}
 		code, err := typecheck.Read(out.Service.Module, files, breaks, tree.GoFile)
-		for _, name := range making {
-			if err == nil {
-				err = code.Expect(name)
-			}
+		if err == nil {
+			err = code.Expect(making)
 		}
 		return code, err
 	})}
