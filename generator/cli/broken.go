@@ -54,7 +54,7 @@ type breakage struct {
 func newBreakage(tree *reconcile.Tree, out *generator.Output) *breakage {
 	var making []string
 	for _, f := range out.Files.Files() {
-		if f.Kept.Pending() {
+		if f.Kept.InTheMaking() {
 			making = append(making, f.Path)
 		}
 	}
