@@ -76,7 +76,7 @@ func generate(ctx context.Context, in Input) (*Output, error) {
 		return nil, &BugError{fmt.Errorf("generate code of the protos: %w", err)}
 	}
 	for _, f := range code {
-		if f.Kept.Pending() {
+		if f.Kept.InTheMaking() {
 			f.Kept.Read = madeOrBug(f.Kept.Read)
 		}
 	}

@@ -54,7 +54,7 @@ type breakage struct {
 func newBreakage(tree *reconcile.Tree, out *generator.Output) *breakage {
 	var making []string
 	for _, f := range out.Files.Files() {
-		if f.Kept.Pending() {
+		if f.Kept.InTheMaking() {
 			making = append(making, f.Path)
 		}
 	}
@@ -64,10 +64,8 @@ func newBreakage(tree *reconcile.Tree, out *generator.Output) *breakage {
 			return nil, err
 		}
 		code, err := typecheck.Read(out.Service.Module, files, breaks, tree.GoFile)
-		for _, name := range making {
-			if err == nil {
-				err = code.Expect(name)
-			}
+		if err == nil {
+			err = code.Expect(making)
 		}
 		return code, err
 	})}

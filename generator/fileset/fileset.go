@@ -70,10 +70,10 @@ func (s *Set) Add(f File) error {
 	return nil
 }
 
-// Finish waits for the files that are pending: until then they have no content. The error is of one that cannot be made.
+// Finish waits for the files that are in the making: until then they have no content. The error is of one that cannot be made.
 func (s *Set) Finish() error {
 	for i, f := range s.Files() {
-		if !f.Kept.Pending() {
+		if !f.Kept.InTheMaking() {
 			continue
 		}
 		content, err := f.Kept.Read()

@@ -10,8 +10,8 @@ type Kept struct {
 	Read func() ([]byte, error) // reads it from the tree; nil for a file of the user's, which is made again where it is needed
 }
 
-// Pending reports whether it is being made still: see Set.Finish.
-func (k *Kept) Pending() bool { return k != nil && k.Hash == "" }
+// InTheMaking reports whether it is being made still: see Set.Finish.
+func (k *Kept) InTheMaking() bool { return k != nil && k.Hash == "" }
 
 // Get asks m.
 func (m Made) Get(key string) *Kept {

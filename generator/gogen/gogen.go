@@ -40,13 +40,12 @@ const packAfter = 16 << 20
 // Where most was made before, the rest is begun with at once, also if it is not known yet whether the files are good for anything, and
 // is Kept without a hash: an error is what reading it returns. Else it is made, and whatever is wrong told, when the sources are asked for.
 func Begin(files []ir.ProtoFile, module string, made fileset.Made) func() ([]File, error) {
-	fail := func(err error) func() ([]File, error) { return func() ([]File, error) { return nil, err } }
 	if !slices.ContainsFunc(files, func(f ir.ProtoFile) bool { return f.Generate }) {
-		return fail(nil)
+		return func() ([]File, error) { return nil, nil }
 	}
 	prefixes, err := outputPrefixes(files, module)
 	if err != nil {
-		return fail(err)
+		return func() ([]File, error) { return nil, err }
 	}
 	out, left, keys := remembered(files, prefixes, made)
 	skip := make(map[string]bool, len(out))
@@ -65,20 +64,18 @@ func Begin(files []ir.ProtoFile, module string, made fileset.Made) func() ([]Fil
 		return done, err
 	}
 	if len(out) > 0 && toGenerate(left) <= chunkSize { // of many, too much would be in memory at once
-		out, rest = append(out, inTheMaking(keys, skip, rest)...), nil
+		out = append(out, inTheMaking(keys, skip, rest)...)
+		return func() ([]File, error) { return sorted(out), nil }
 	}
 	return func() ([]File, error) {
-		all := slices.Clip(out)
-		if rest != nil {
-			done, err := rest()
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, done...)
-		}
-		slices.SortFunc(all, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
-		return all, nil
+		done, err := rest()
+		return sorted(append(out, done...)), err
 	}
+}
+
+func sorted(files []File) []File {
+	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
+	return files
 }
 
 func toGenerate(files []ir.ProtoFile) int {

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -133,10 +134,8 @@ func (t *Tree) readGo(name string, is fs.FileMode, most int) (content []byte, er
 	if err != nil {
 		return nil, err
 	}
-	content = make([]byte, min(info.Size(), int64(most)))
-	n, err := io.ReadFull(f, content)
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) { // it is shorter by now
-		err = nil
-	}
-	return content[:n], err
+	var read bytes.Buffer
+	read.Grow(int(min(info.Size(), int64(most))) + bytes.MinRead) // what it needs to see the end without growing once more
+	_, err = read.ReadFrom(io.LimitReader(f, int64(most)))        // it may be shorter by now, or longer
+	return read.Bytes(), err
 }

@@ -108,6 +108,11 @@ func TestPlanTrusts(t *testing.T) {
 	if edited, ok := errors.AsType[*EditedError](err); !ok || len(edited.Actions) != 2 {
 		t.Errorf("%v, want an error about both: what is to be replaced is read, and if it was not what it seemed, so is everything", err)
 	}
+	making := fileset.File{Path: "gen/b.go", Owner: fileset.Svcgen, Kept: &fileset.Kept{Read: func() ([]byte, error) { return []byte("one"), nil }}}
+	_, err = w.tree.Plan(set(t, own("gen/a.go", "one"), making), w.opt)
+	if edited, ok := errors.AsType[*EditedError](err); !ok || len(edited.Actions) != 2 {
+		t.Errorf("%v, want an error about both: what is in the making may replace it, though it turns out to be the same", err)
+	}
 	w.opt.Thorough = true
 	_, err = w.tree.Plan(same, w.opt)
 	if edited, ok := errors.AsType[*EditedError](err); !ok || len(edited.Actions) != 2 {

@@ -85,23 +85,22 @@ func (t *Tree) plan(set *fileset.Set, opt Options) (*Changes, error) {
 	if err := p.evolve(set); err != nil {
 		return nil, err
 	}
-	var pending []string
+	var making []string
 	for _, f := range set.Files() {
-		if f.Kept.Pending() {
-			pending = append(pending, f.Path)
-		} else if err := p.file(f); err != nil {
-			return nil, err
+		if f.Kept.InTheMaking() {
+			making = append(making, f.Path)
+			_, err = p.whole(f.Path) // which it is likely to replace
+		} else {
+			err = p.file(f)
 		}
-	}
-	for _, name := range pending { // what they are likely to replace
-		if _, err := p.whole(name); err != nil {
+		if err != nil {
 			return nil, err
 		}
 	}
 	if err := set.Finish(); err != nil {
 		return nil, err
 	}
-	for _, name := range pending {
+	for _, name := range making {
 		f, _ := set.Get(name)
 		if err := p.file(f); err != nil {
 			return nil, err

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"maps"
@@ -210,6 +211,25 @@ func TestGoFiles(t *testing.T) {
 	}
 	if len(got) != 3 {
 		t.Errorf("there are %d", len(got))
+	}
+}
+
+// TestGoFileOfUnknownSize: a file is read to its end, whatever its size is said to be.
+func TestGoFileOfUnknownSize(t *testing.T) {
+	const name = "version" // of no size, as the files of some network file systems
+	want, err := os.ReadFile("/proc/" + name)
+	if err != nil {
+		t.Skip("there is no /proc")
+	}
+	proc, err := Open("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := proc.GoFile(name); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if err := proc.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -114,10 +114,10 @@ func (c *Change) narrow() {
 // outline finds what files declare, if that is not known.
 func (c *Change) outline(files []*file) {
 	files = slices.DeleteFunc(slices.Clone(files), func(f *file) bool { return f.parts != nil })
-	if err := parallel.Each(files, c.complete); err != nil {
-		c.unread = err
-	}
-	_ = parallel.Each(files, func(f *file) error { // none fails
+	err := parallel.Each(files, func(f *file) error {
+		if err := c.complete(f); err != nil {
+			return err
+		}
 		for _, s := range f.states() {
 			if !s.whole {
 				s.outline = outlineOf(s.src, f.asks)
@@ -126,6 +126,9 @@ func (c *Change) outline(files []*file) {
 		f.divide()
 		return nil
 	})
+	if err != nil {
+		c.unread = err
+	}
 }
 
 // divide makes parts of a file, or one if its lines are wanted.

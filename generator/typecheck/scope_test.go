@@ -110,10 +110,8 @@ func must[T any](v T, err error) T {
 // narrowAndWide are the broken lines in the files of m that a change can concern, and in all of them.
 func (m tree) narrowAndWide(ask func(string) bool) (narrow, wide diag.List) {
 	code := must(Read("m.test", m.files, ask, nil))
-	for name := range m.changed {
-		if err := code.Expect(name); err != nil {
-			panic(err)
-		}
+	if err := code.Expect(slices.Collect(maps.Keys(m.changed))); err != nil {
+		panic(err)
 	}
 	c := must(code.Change(m.changed, nil))
 	c.narrow()

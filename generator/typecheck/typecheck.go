@@ -62,17 +62,19 @@ func (c *Code) add(name string) *file {
 	return f
 }
 
-// Expect finds what a file declares that is likely to change. The error is read's.
-func (c *Code) Expect(name string) error {
-	f := c.byName[name]
-	if f == nil || f.was.whole {
-		return nil
-	}
-	err := c.complete(f)
-	if err == nil {
-		f.was.outline = outlineOf(f.was.src, f.asks)
-	}
-	return err
+// Expect finds what files declare that are likely to change, each named once. The error is read's.
+func (c *Code) Expect(names []string) error {
+	return parallel.Each(names, func(name string) error {
+		f := c.byName[name]
+		if f == nil || f.was.whole {
+			return nil
+		}
+		err := c.complete(f)
+		if err == nil {
+			f.was.outline = outlineOf(f.was.src, f.asks)
+		}
+		return err
+	})
 }
 
 // Change is the change of a module of which all is read that matters.
@@ -181,7 +183,7 @@ func unknown(why string) diag.Diagnostic {
 	return diag.Diagnostic{Warning: true, Message: "which lines of yours break is not known: " + why, Hint: "go vet ./... names them"}
 }
 
-// file is a Go file of the module. What it declares is known for those in the folders of a scope.
+// file is a Go file of the module. What it declares is known of one whose lines are wanted, and of those in the folders of a scope.
 type file struct {
 	name, folder string
 	was, is      *state   // nil: there is none; one where nothing changes
