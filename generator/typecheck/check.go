@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"go/ast"
+	"go/parser"
 	"go/token"
 	"go/types"
 	"maps"
@@ -203,33 +204,45 @@ func (w *world) importer(importPath string) (*types.Package, error) {
 	return u.pkg, nil
 }
 
-// signatureTypes are the types from elsewhere that the methods of services have in their signatures, with the number
-// of their type parameters. Two methods can be told apart only where none of their types is unknown.
-var signatureTypes = map[string]map[string]int{
-	"context": {"Context": 0},
-	"google.golang.org/grpc": {
-		"BidiStreamingServer": 2, "ClientStreamingServer": 2, "ServerStreamingServer": 1,
-		"BidiStreamingClient": 2, "ClientStreamingClient": 2, "ServerStreamingClient": 1, "CallOption": 0,
-	},
+// signatureTypes are the types from elsewhere that the methods of services have in their signatures, by the path of their
+// package. Two methods can be told apart only where none of their types is unknown. What they are made of is not known, only
+// the methods that take and return messages: what a handler does with those stands between them.
+var signatureTypes = map[string]string{
+	"context": "type Context unknown",
+	"google.golang.org/grpc": `
+		type (
+			CallOption                         unknown
+			BidiStreamingServer[Req, Res any]   unknown
+			ClientStreamingServer[Req, Res any] unknown
+			ServerStreamingServer[Res any]      unknown
+			BidiStreamingClient[Req, Res any]   unknown
+			ClientStreamingClient[Req, Res any] unknown
+			ServerStreamingClient[Res any]      unknown
+		)
+		func (BidiStreamingServer[Req, Res]) Recv() (*Req, error)
+		func (BidiStreamingServer[Req, Res]) Send(*Res) error
+		func (ClientStreamingServer[Req, Res]) Recv() (*Req, error)
+		func (ClientStreamingServer[Req, Res]) SendAndClose(*Res) error
+		func (ServerStreamingServer[Res]) Send(*Res) error
+		func (BidiStreamingClient[Req, Res]) Send(*Req) error
+		func (BidiStreamingClient[Req, Res]) Recv() (*Res, error)
+		func (ClientStreamingClient[Req, Res]) Send(*Req) error
+		func (ClientStreamingClient[Req, Res]) CloseAndRecv() (*Res, error)
+		func (ServerStreamingClient[Res]) Recv() (*Res, error)`,
 }
 
-// outside is a package from elsewhere: of its types only the names are known, of most not even those.
+// outside is a package from elsewhere: of its types little is known, of most nothing.
 func (w *world) outside(importPath string) *types.Package {
-	names := signatureTypes[importPath]
-	if names == nil || w.others[importPath] != nil {
+	src := signatureTypes[importPath]
+	if src == "" || w.others[importPath] != nil {
 		return w.others[importPath]
 	}
-	pkg := types.NewPackage(importPath, path.Base(importPath))
+	// Positions in another set of files are none in the module's.
+	fset, name := token.NewFileSet(), path.Base(importPath)
+	tree, _ := parser.ParseFile(fset, "", "package "+name+"\n"+src, parser.SkipObjectResolution)
+	conf := types.Config{Error: func(error) {}} // of what is unknown
+	pkg, _ := conf.Check(importPath, fset, []*ast.File{tree}, nil)
 	w.others[importPath] = pkg
-	for name, params := range names {
-		named := types.NewNamed(types.NewTypeName(token.NoPos, pkg, name, nil), types.Typ[types.Invalid], nil)
-		var list []*types.TypeParam
-		for range params {
-			list = append(list, types.NewTypeParam(types.NewTypeName(token.NoPos, pkg, "T", nil), types.Universe.Lookup("any").Type()))
-		}
-		named.SetTypeParams(list)
-		pkg.Scope().Insert(named.Obj())
-	}
 	return pkg
 }
 

@@ -2,8 +2,8 @@
 // generated, fields that are gone, bodies that do not fit their new signature. A module as it is and as it will be goes
 // in; errors that are new come out, at their places. It runs no compiler and reads nothing beside the module.
 //
-// What the module imports from elsewhere is unknown, so not every error is found, and some are found that are none.
-// Those are there before as well as after, and only the difference counts.
+// What the module imports from elsewhere is unknown, but for the messages that go through a stream, so not every error is
+// found, and some are found that are none. Those are there before as well as after, and only the difference counts.
 package typecheck
 
 import (

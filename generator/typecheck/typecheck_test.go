@@ -219,3 +219,83 @@ func TestUnreadable(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+// TestStreams is about what goes through a stream, whose type comes from elsewhere: all that streaming methods do with
+// messages. What else a stream has is not known, and no fault.
+func TestStreams(t *testing.T) {
+	user := `package user
+
+import (
+	"google.golang.org/grpc"
+	"m.test/gen"
+)
+
+func bidi(s grpc.BidiStreamingServer[gen.R, gen.R]) {
+	r, _ := s.Recv()
+	_ = r.Note
+	_ = s.Send(&gen.R{})
+	<-s.Context().Done()
+}
+
+func up(s gen.Up) error {
+	r, err := s.Recv()
+	if r.Note != "" {
+		return err
+	}
+	return s.SendAndClose(gen.Old())
+}
+
+func down(s gen.Down) error { return s.Send(gen.Old()) }
+
+func call(b grpc.BidiStreamingClient[gen.R, gen.R], u grpc.ClientStreamingClient[gen.R, gen.R], d gen.DownClient) {
+	r, _ := b.Recv()
+	_ = r.Note
+	r, _ = u.CloseAndRecv()
+	_ = r.Note
+	r, _ = d.Recv()
+	_ = r.Note
+	_, _ = b.Header()
+	_ = b.CloseSend()
+}
+`
+	gen := `package gen
+
+import "google.golang.org/grpc"
+
+type (
+	Up         = grpc.ClientStreamingServer[R, R]
+	Down       = grpc.ServerStreamingServer[R]
+	DownClient = grpc.ServerStreamingClient[R]
+)
+
+type R struct{ Note string }
+
+func Old() *R { return nil }
+`
+	tests := []struct {
+		name, now, want string
+	}{
+		{"nothing", gen, ""},
+		{"a field goes", strings.Replace(gen, "Note string", "", 1), "10 17 27 29 31"},
+		{"one is added", strings.Replace(gen, "Note string", "Note string; More int", 1), ""},
+		{
+			"others go through it", strings.NewReplacer("[R, R]", "[S, S]", "[R]", "[S]").Replace(gen) + "type S struct { Note int }\n",
+			"17 20 23 30",
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			m := tree{
+				files:   map[string][]byte{"gen/g.go": []byte(gen), "user/u.go": []byte(user)},
+				changed: map[string][]byte{"gen/g.go": []byte(test.now)},
+			}
+			var lines []string
+			for _, d := range must(m.change(func(name string) bool { return strings.HasPrefix(name, "user/") })).Broken() {
+				lines = append(lines, fmt.Sprint(d.Pos.Line))
+			}
+			if got := strings.Join(lines, " "); got != test.want {
+				t.Errorf("got lines %s, want %s", got, test.want)
+			}
+		})
+	}
+}
