@@ -101,6 +101,9 @@ func (p *planner) inTheWay(f fileset.File) (string, error) {
 		}
 		theirs := map[string]bool{}
 		other.TopLevel(theirs)
+		for name := range p.baseNames(path.Join(folder, base)) { // svcgen's own, which knows where they are to be
+			delete(theirs, name)
+		}
 		for _, name := range slices.Sorted(maps.Keys(theirs)) {
 			if names[name] {
 				return name, nil
@@ -108,6 +111,17 @@ func (p *planner) inTheWay(f fileset.File) (string, error) {
 		}
 	}
 	return "", nil
+}
+
+// baseNames are what a Go file that is kept current declared as svcgen last rendered it.
+func (p *planner) baseNames(name string) map[string]bool {
+	names := map[string]bool{}
+	for _, text := range p.baseTexts(name, "") {
+		if file, errs := goedit.ParseFile(name, text); errs == nil {
+			file.TopLevel(names)
+		}
+	}
+	return names
 }
 
 // requiresMore reports whether f is a go.mod of which code of the user's needs more than svcgen requires now, or the go.sum of
