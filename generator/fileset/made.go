@@ -1,8 +1,27 @@
 package fileset
 
-// Made gives what was made from something before, by the key of what it was made from; nil where it has none. Whoever asks
-// makes it otherwise, and gets the same bytes. A nil Made has nothing.
-type Made func(key string) *Kept
+// Made is what was made before. The zero Made is nothing.
+type Made struct {
+	ByKey  func(key string) *Kept
+	ByPath func(path string) *Kept
+}
+
+// Get is what was made before from what has that key; nil where that is not at hand. Whoever asks makes it otherwise, and gets the
+// same bytes.
+func (m Made) Get(key string) *Kept {
+	if m.ByKey == nil {
+		return nil
+	}
+	return m.ByKey(key)
+}
+
+// Last is what was made before for path, from whatever that was; nil where it is not at hand.
+func (m Made) Last(path string) *Kept {
+	if m.ByPath == nil {
+		return nil
+	}
+	return m.ByPath(path)
+}
 
 // Kept is a file that was made before, or one without a hash that is being made.
 type Kept struct {
@@ -12,11 +31,3 @@ type Kept struct {
 
 // InTheMaking reports whether it is being made still: see Set.Finish.
 func (k *Kept) InTheMaking() bool { return k != nil && k.Hash == "" }
-
-// Get asks m.
-func (m Made) Get(key string) *Kept {
-	if m == nil {
-		return nil
-	}
-	return m(key)
-}

@@ -5,6 +5,8 @@ import (
 	"go/build/constraint"
 	"strings"
 	"testing"
+
+	"github.com/svcgen/svcgen/generator/fileset"
 )
 
 func TestCheckDirectives(t *testing.T) {
@@ -55,7 +57,7 @@ func TestCheckDirectives(t *testing.T) {
 
 func TestGeneratedCodeHasNoDirectives(t *testing.T) {
 	for name, files := range corpus(t) {
-		out, err := Begin(files, testModule, nil)()
+		out, err := Begin(files, testModule, fileset.Made{})()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -53,9 +53,9 @@ func Begin(files []ir.ProtoFile, module string, made fileset.Made) func() ([]Fil
 		skip[f.Path] = true
 	}
 	rest := func() ([]File, error) {
-		done, err := generate(left, prefixes, mode{linear: true, chunk: chunkSize, skip: skip})
+		done, err := generate(left, prefixes, mode{linear: true, chunk: chunkSize, skip: skip, before: made})
 		if errors.Is(err, errNoMarker) {
-			// A newer protoc-gen-go prints its descriptor in another form: be slow rather than wrong.
+			// A newer protoc-gen-go prints its descriptor, or protogen formats, in another form: be slow rather than wrong.
 			done, err = generate(left, prefixes, mode{chunk: chunkSize, skip: skip})
 		}
 		for i, f := range done {
@@ -123,6 +123,7 @@ type mode struct {
 	chunk  int             // see chunkSize
 	pack   bool            // see packAfter
 	skip   map[string]bool // sources that were made before, though others of their files were not
+	before fileset.Made    // sources with paragraphs that need no formatting, see paragraphs.go
 }
 
 func generate(files []ir.ProtoFile, prefixes map[string]string, how mode) ([]File, error) {
@@ -170,7 +171,7 @@ func generateChunk(files []ir.ProtoFile, prefixes map[string]string, stubs *stub
 	for i, f := range targets {
 		if !how.skip[f.GeneratedFilenamePrefix+messageSuffix] {
 			group.Go(func() error {
-				sources, err := messages(plugin, f, full[f])
+				sources, err := messages(plugin, f, full[f], how.before)
 				done[2*i], err = finished(sources, err, how.pack)
 				return generating(f, err)
 			})
@@ -217,7 +218,7 @@ func workers(targets []*protogen.File) int {
 }
 
 // messages returns the .pb.go files of f. full is its descriptor when f carries the stub of one.
-func messages(plugin *protogen.Plugin, f *protogen.File, full *descriptorpb.FileDescriptorProto) ([]File, error) {
+func messages(plugin *protogen.Plugin, f *protogen.File, full *descriptorpb.FileDescriptorProto, before fileset.Made) ([]File, error) {
 	var meanwhile parallel.Group
 	var splice *splice
 	if full != nil {
@@ -227,9 +228,12 @@ func messages(plugin *protogen.Plugin, f *protogen.File, full *descriptorpb.File
 		})
 	}
 	own := *plugin // for a list of generated files and a first error of its own
-	internal_gengo.GenerateFile(&own, f)
+	have := shared(internal_gengo.GenerateFile(&own, f), before.Last(f.GeneratedFilenamePrefix+messageSuffix))
 	files, err := formatted(&own)
-	if err = errors.Join(err, meanwhile.Wait()); err != nil || full == nil {
+	if err = errors.Join(err, meanwhile.Wait()); err != nil {
+		return nil, err
+	}
+	if files[0].Content, err = have.put(files[0].Content); err != nil || full == nil {
 		return files, err
 	}
 	for i := range files {

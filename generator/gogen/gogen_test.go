@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/cmd/protoc-gen-go/internal_gengo"
 	"google.golang.org/protobuf/compiler/protogen"
 
+	"github.com/svcgen/svcgen/generator/fileset"
 	"github.com/svcgen/svcgen/generator/ir"
 )
 
@@ -70,7 +71,7 @@ func TestGenerateTwiceGivesTheSameBytes(t *testing.T) {
 			for i, f := range files {
 				before[i] = slices.Clone(f.Descriptor)
 			}
-			first, err := Begin(files, testModule, nil)()
+			first, err := Begin(files, testModule, fileset.Made{})()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -79,7 +80,7 @@ func TestGenerateTwiceGivesTheSameBytes(t *testing.T) {
 					t.Errorf("the descriptor of %s was changed", f.Path)
 				}
 			}
-			second, err := Begin(files, testModule, nil)()
+			second, err := Begin(files, testModule, fileset.Made{})()
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -16,28 +16,32 @@ import (
 func TestMade(t *testing.T) {
 	for name, files := range corpus(t) {
 		t.Run(name, func(t *testing.T) {
-			first, err := Begin(files, testModule, nil)()
+			first, err := Begin(files, testModule, fileset.Made{})()
 			if err != nil {
 				t.Fatal(err)
 			}
-			byKey := map[string][]byte{}
+			byKey, byPath := map[string][]byte{}, map[string][]byte{}
 			for _, f := range first {
 				if f.Key != "" {
 					byKey[f.Key] = f.Content
 				}
+				byPath[f.Path] = f.Content
 			}
 			if !slices.ContainsFunc(files, choosesAPI) && len(byKey) != len(first) {
 				t.Errorf("%d of %d sources have a key of their own", len(byKey), len(first))
 			}
 			asked := 0
-			made := func(key string) *fileset.Kept {
-				asked++
-				content, ok := byKey[key]
-				if !ok {
-					return nil
+			from := func(sources map[string][]byte) func(string) *fileset.Kept {
+				return func(of string) *fileset.Kept {
+					asked++
+					content, ok := sources[of]
+					if !ok {
+						return nil
+					}
+					return &fileset.Kept{Read: func() ([]byte, error) { return content, nil }}
 				}
-				return &fileset.Kept{Read: func() ([]byte, error) { return content, nil }}
 			}
+			made := fileset.Made{ByKey: from(byKey), ByPath: from(byPath)}
 			again, err := Begin(files, testModule, made)()
 			if err != nil {
 				t.Fatal(err)
@@ -61,7 +65,7 @@ func TestMade(t *testing.T) {
 					if changed[i], err = ir.NewProtoFile(fd, f.Go, f.Generate); err != nil {
 						t.Fatal(err)
 					}
-					want, err := Begin(changed, testModule, nil)()
+					want, err := Begin(changed, testModule, fileset.Made{})()
 					if err != nil {
 						continue // nothing can be made of it
 					}
@@ -96,6 +100,20 @@ var changes = map[string]func(*descriptorpb.FileDescriptorProto) bool{
 		fd.MessageType[0].Field = append(fd.MessageType[0].Field, &descriptorpb.FieldDescriptorProto{
 			Name: new("added_by_the_test"), Number: new(int32(18000)), Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(), Type: descriptorpb.FieldDescriptorProto_TYPE_STRING.Enum(),
 		})
+		return true
+	},
+	"a field less": func(fd *descriptorpb.FileDescriptorProto) bool {
+		if len(fd.MessageType) == 0 || len(fd.MessageType[0].Field) == 0 {
+			return false
+		}
+		fd.MessageType[0].Field = fd.MessageType[0].Field[1:]
+		return true
+	},
+	"a field called otherwise": func(fd *descriptorpb.FileDescriptorProto) bool {
+		if len(fd.MessageType) == 0 || len(fd.MessageType[0].Field) == 0 {
+			return false
+		}
+		fd.MessageType[0].Field[0].Name = new("renamed_by_the_test")
 		return true
 	},
 	"a deprecated method": func(fd *descriptorpb.FileDescriptorProto) bool {

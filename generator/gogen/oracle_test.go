@@ -20,6 +20,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/pluginpb"
 
+	"github.com/svcgen/svcgen/generator/fileset"
 	"github.com/svcgen/svcgen/generator/ir"
 )
 
@@ -30,7 +31,7 @@ func TestStubsEqualPlugin(t *testing.T) {
 	known := dependencies(t)
 	for name, files := range corpus(t) {
 		t.Run(name, func(t *testing.T) {
-			ours, err := Begin(files, testModule, nil)()
+			ours, err := Begin(files, testModule, fileset.Made{})()
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/protobuf/types/descriptorpb"
 
+	"github.com/svcgen/svcgen/generator/fileset"
 	"github.com/svcgen/svcgen/generator/ir"
 )
 
@@ -39,7 +40,7 @@ func TestSourceName(t *testing.T) {
 
 // TestEverySourceIsBuilt asks the go command's own rules about each generated file.
 func TestEverySourceIsBuilt(t *testing.T) {
-	out, err := Begin(corpus(t)["files"], testModule, nil)()
+	out, err := Begin(corpus(t)["files"], testModule, fileset.Made{})()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,14 +81,14 @@ func TestGenerateRefuses(t *testing.T) {
 		"listed twice":    {[]ir.ProtoFile{file("a.proto", testModule+"/gen"), file("a.proto", testModule+"/gen")}, "a.proto: the file is listed twice"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Begin(c.files, testModule, nil)()
+			_, err := Begin(c.files, testModule, fileset.Made{})()
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %s", err, c.want)
 			}
 		})
 	}
 	t.Run("nothing to do", func(t *testing.T) {
-		if out, err := Begin(nil, testModule, nil)(); err != nil || len(out) != 0 {
+		if out, err := Begin(nil, testModule, fileset.Made{})(); err != nil || len(out) != 0 {
 			t.Errorf("%v, %v", out, err)
 		}
 	})

@@ -19,13 +19,9 @@ func (t *Tree) Made(p Program) fileset.Made {
 	known := t.wholeMemory()
 	maker, err := known.maker(p)
 	if err != nil || maker != known.madeBy {
-		return nil
+		return fileset.Made{}
 	}
-	return func(key string) *fileset.Kept {
-		n, ok := known.notes[key]
-		if !ok {
-			return nil
-		}
+	kept := func(n note) *fileset.Kept {
 		if n.path == "" {
 			return &fileset.Kept{Hash: n.hash}
 		}
@@ -39,6 +35,22 @@ func (t *Tree) Made(p Program) fileset.Made {
 			}
 			return unix(f.content), err
 		}}
+	}
+	return fileset.Made{
+		ByKey: func(key string) *fileset.Kept {
+			if n, ok := known.notes[key]; ok {
+				return kept(n)
+			}
+			return nil
+		},
+		ByPath: func(path string) *fileset.Kept {
+			for _, n := range known.notes {
+				if n.path == path {
+					return kept(n)
+				}
+			}
+			return nil
+		},
 	}
 }
 

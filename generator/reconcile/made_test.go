@@ -21,19 +21,20 @@ func TestMade(t *testing.T) {
 		key    string
 		want   string
 		hash   string
+		lost   bool // also what was made last for gen/a.pb.go
 	}{
 		"svcgen's":          {key: "code:1", want: "package a\n"},
 		"the user's":        {key: "text:2", hash: Hash([]byte("package s\n"))},
 		"another key":       {key: "code:2"},
-		"another svcgen":    {key: "code:1", p: Program{Version: "v1.0.1"}},
-		"a development one": {key: "code:1", p: Program{Version: "v1.0.0", Development: true, Executable: "/none"}},
+		"another svcgen":    {lost: true, key: "code:1", p: Program{Version: "v1.0.1"}},
+		"a development one": {lost: true, key: "code:1", p: Program{Version: "v1.0.0", Development: true, Executable: "/none"}},
 		"edited":            {key: "text:2", hash: Hash([]byte("package s\n")), change: func(w *world) { w.write("internal/s/b.go", "package s \n") }},
-		"gone":              {key: "code:1", change: func(w *world) { w.remove("gen/a.pb.go") }},
-		"no memory":         {key: "code:1", change: func(w *world) { w.remove(".svcgen/local") }},
-		"a forged memory": {key: "code:1", change: func(w *world) {
+		"gone":              {lost: true, key: "code:1", change: func(w *world) { w.remove("gen/a.pb.go") }},
+		"no memory":         {lost: true, key: "code:1", change: func(w *world) { w.remove(".svcgen/local") }},
+		"a forged memory": {lost: true, key: "code:1", change: func(w *world) {
 			w.write(".svcgen/local", "svcgen local 3\nseen 1\nmade by v1.0.0\nmade code:1 00 gen/a.pb.go\n")
 		}},
-		"an unreadable line": {key: "code:1", change: func(w *world) { w.write(".svcgen/local", "svcgen local 3\nseen 1\nmade by v1.0.0\nmade code:1\n") }},
+		"an unreadable line": {lost: true, key: "code:1", change: func(w *world) { w.write(".svcgen/local", "svcgen local 3\nseen 1\nmade by v1.0.0\nmade code:1\n") }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -58,6 +59,18 @@ func TestMade(t *testing.T) {
 					t.Errorf("%q has the hash %s, want %s; %v", content, Hash(content), kept.Hash, err)
 				}
 				got = string(content)
+			}
+			for path, lost := range map[string]bool{"gen/a.pb.go": tt.lost, "internal/s/b.go": true, "c.go": true} {
+				last := w.tree.Made(tt.p).Last(path)
+				if (last == nil) != lost {
+					t.Errorf("what was made last for %s is %v", path, last)
+				}
+				if last == nil {
+					continue
+				}
+				if content, err := last.Read(); err != nil || string(content) != "package a\n" {
+					t.Errorf("that is %q; %v", content, err)
+				}
 			}
 			if got != tt.want || hash != tt.hash {
 				t.Errorf("got %q and the hash %q, want %q and %q", got, hash, tt.want, tt.hash)

@@ -1,0 +1,198 @@
+package gogen
+
+import (
+	"bytes"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"google.golang.org/protobuf/compiler/protogen"
+
+	"github.com/svcgen/svcgen/generator/fileset"
+)
+
+// Where a proto changes, most of its code does not, and to format code takes longer than to print it. So only the
+// paragraphs that the file of the last run lacks are formatted, with a constant that stands for each row of others.
+//
+// A paragraph is what is between blank lines that are in no brackets. go/printer formats it by its tokens, comments and
+// lines, whatever is around it, and protoc-gen-go prints the same ones with the same blanks each time: so one that has
+// those of a formatted paragraph is formatted as that. TestMade compares the bytes with those that come of all.
+
+// paragraphs are those of a formatted file, by what is left of them without blanks.
+type paragraphs map[string][]byte
+
+func paragraphsOf(formatted []byte) paragraphs {
+	all := paragraphs{}
+	eachParagraph(formatted, func(bare, text []byte) { all[string(bare)] = text })
+	return all
+}
+
+// rows are the paragraphs that a file shares with that of the last run, as they are there; a row for each stand-in.
+type rows [][]byte
+
+// rest is printed without what last has, but for stand-ins. The paragraphs up to the package clause stay.
+func (last paragraphs) rest(printed []byte) (rest []byte, have rows) {
+	inside, inRow := false, false
+	eachParagraph(printed, func(bare, text []byte) {
+		known, ok := last[string(bare)]
+		ok = ok && inside
+		switch {
+		case !ok:
+			rest = append(append(rest, text...), "\n\n"...)
+		case inRow:
+			row := &have[len(have)-1]
+			*row = append(append(*row, "\n\n"...), known...)
+		default:
+			rest = append(append(rest, standIn(len(have))...), '\n')
+			have = append(have, bytes.Clone(known))
+		}
+		inRow = ok
+		inside = inside || bytes.HasPrefix(text, []byte("package ")) || bytes.Contains(text, []byte("\npackage "))
+	})
+	return rest, have
+}
+
+// put puts the rows in the places of their stand-ins in the formatted file.
+func (have rows) put(formatted []byte) ([]byte, error) {
+	var out []byte
+	for i, row := range have {
+		before, after, found := bytes.Cut(formatted, []byte(standIn(i)))
+		if !found {
+			return nil, errNoMarker
+		}
+		out, formatted = append(append(append(out, before...), row...), '\n'), after
+	}
+	return append(out, formatted...), nil
+}
+
+// standInPrefix begins a declaration that no proto has a name for.
+const standInPrefix = "const svcgen_row_"
+
+func standIn(row int) string { return fmt.Sprintf("%s%d = 0\n", standInPrefix, row) }
+
+// eachParagraph calls do with each paragraph of Go source. bare, which do does not keep, is that without the blanks that
+// gofmt may set otherwise.
+func eachParagraph(src []byte, do func(bare, text []byte)) {
+	var bare []byte
+	from, depth := 0, 0
+	end := func(at int) {
+		if trimmed := bytes.Trim(bare, "\n"); len(trimmed) > 0 {
+			do(trimmed, bytes.Trim(src[from:at], " \t\n"))
+		}
+		bare = bare[:0]
+	}
+	for at := 0; at < len(src); {
+		stop := at + 1
+		switch src[at] {
+		case ' ', '\t':
+			for stop < len(src) && (src[stop] == ' ' || src[stop] == '\t') {
+				stop++
+			}
+			if len(bare) > 0 && stop < len(src) && kindOf(bare[len(bare)-1]) == kindOf(src[stop]) && kindOf(src[stop]) != other {
+				bare = append(bare, ' ') // else two tokens became one
+			}
+			at = stop
+			continue
+		case '\n':
+			for stop < len(src) && src[stop] == '\n' {
+				stop++
+			}
+			if depth == 0 && stop > at+1 {
+				end(at)
+				at, from = stop, stop
+				continue
+			}
+		case '(', '[', '{':
+			depth++
+		case ')', ']', '}':
+			depth--
+		case '"', '\'', '`':
+			stop = literalEnd(src, at)
+		case '/':
+			stop = commentEnd(src, at)
+		default:
+			for kindOf(src[at]) == word && stop < len(src) && kindOf(src[stop]) == word {
+				stop++
+			}
+		}
+		bare = append(bare, src[at:stop]...)
+		at = stop
+	}
+	end(len(src))
+}
+
+// literalEnd is behind the string or rune that begins at at.
+func literalEnd(src []byte, at int) int {
+	quote := src[at]
+	for i := at + 1; i < len(src); i++ {
+		switch {
+		case src[i] == quote:
+			return i + 1
+		case src[i] == '\\' && quote != '`':
+			i++
+		}
+	}
+	return len(src)
+}
+
+// commentEnd is behind the comment that begins at at, or the slash that is none.
+func commentEnd(src []byte, at int) int {
+	rest := src[at:]
+	switch {
+	case bytes.HasPrefix(rest, []byte("//")):
+		line, _, _ := bytes.Cut(rest, []byte("\n"))
+		return at + len(bytes.TrimRight(line, " \t"))
+	case bytes.HasPrefix(rest, []byte("/*")):
+		inside, _, _ := bytes.Cut(rest[2:], []byte("*/"))
+		return min(at+len("/**/")+len(inside), len(src))
+	}
+	return at + 1
+}
+
+// kind is what a byte can join without a blank between.
+type kind int
+
+const (
+	other kind = iota
+	word
+	operator
+)
+
+var kinds = func() (kinds [256]kind) {
+	for c := range kinds {
+		switch {
+		case c >= 0x80, c == '_', '0' <= c && c <= '9', 'a' <= c|0x20 && c|0x20 <= 'z':
+			kinds[c] = word
+		case strings.IndexByte("+-*/%&|^<>=!:.~", byte(c)) >= 0:
+			kinds[c] = operator
+		}
+	}
+	return kinds
+}()
+
+func kindOf(c byte) kind { return kinds[c] }
+
+// shared takes out of what was printed to g all that was in the file of the last run, if there was one, and returns that.
+func shared(g *protogen.GeneratedFile, last *fileset.Kept) rows {
+	if last == nil {
+		return nil
+	}
+	buf := printed(g)
+	formatted, err := last.Read()
+	if err != nil || buf == nil || bytes.Contains(buf.Bytes(), []byte(standInPrefix)) { // in a comment
+		return nil
+	}
+	rest, have := paragraphsOf(formatted).rest(buf.Bytes())
+	*buf = *bytes.NewBuffer(rest)
+	return have
+}
+
+// printed is the buffer of what was printed to g and is not formatted yet. protogen has no other way to it; in one that keeps
+// it elsewhere it is nil, and all is formatted.
+func printed(g *protogen.GeneratedFile) *bytes.Buffer {
+	buf := reflect.ValueOf(g).Elem().FieldByName("buf")
+	if !buf.IsValid() || buf.Type() != reflect.TypeFor[bytes.Buffer]() {
+		return nil
+	}
+	return (*bytes.Buffer)(buf.Addr().UnsafePointer())
+}
