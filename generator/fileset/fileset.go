@@ -5,7 +5,6 @@ package fileset
 import (
 	"fmt"
 	"io/fs"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -52,27 +51,28 @@ type Decl struct {
 	Method  string
 }
 
-// Set is a set of files with unique paths.
+// Set is a set of files with unique paths. The zero Set is empty.
 type Set struct {
-	files  map[string]File
-	sorted []File // nil while that is to be done
+	files []File // sorted by path
+	at    map[string]int
 }
 
-// Add puts f into s. A second file of the same path is a bug in the plan, and an error.
-func (s *Set) Add(f File) error {
-	if s.files == nil {
-		s.files = make(map[string]File)
+// New is the set of files, which it takes over. Two of one path are a bug in the plan, and an error.
+func New(files []File) (*Set, error) {
+	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
+	s := &Set{files: files, at: make(map[string]int, len(files))}
+	for i, f := range files {
+		if _, dup := s.at[f.Path]; dup {
+			return nil, fmt.Errorf("two files planned at %s", f.Path)
+		}
+		s.at[f.Path] = i
 	}
-	if _, dup := s.files[f.Path]; dup {
-		return fmt.Errorf("two files planned at %s", f.Path)
-	}
-	s.files[f.Path], s.sorted = f, nil
-	return nil
+	return s, nil
 }
 
 // Finish waits for the files that are in the making: until then they have no content. The error is of one that cannot be made.
 func (s *Set) Finish() error {
-	for i, f := range s.Files() {
+	for i, f := range s.files {
 		if !f.Kept.InTheMaking() {
 			continue
 		}
@@ -80,22 +80,19 @@ func (s *Set) Finish() error {
 		if err != nil {
 			return err
 		}
-		f.Content, f.Kept = content, nil
-		s.files[f.Path], s.sorted[i] = f, f
+		s.files[i].Content, s.files[i].Kept = content, nil
 	}
 	return nil
 }
 
 // Get returns the file at path.
 func (s *Set) Get(path string) (File, bool) {
-	f, ok := s.files[path]
-	return f, ok
+	i, ok := s.at[path]
+	if !ok {
+		return File{}, false
+	}
+	return s.files[i], true
 }
 
 // Files returns the files sorted by path. They are to be read only.
-func (s *Set) Files() []File {
-	if s.sorted == nil {
-		s.sorted = slices.SortedFunc(maps.Values(s.files), func(a, b File) int { return strings.Compare(a.Path, b.Path) })
-	}
-	return s.sorted
-}
+func (s *Set) Files() []File { return s.files }

@@ -3,7 +3,7 @@ package fileset
 // Made is what was made before. The zero Made is nothing.
 type Made struct {
 	ByKey  func(key string) *Kept
-	ByPath func(path string) *Kept
+	ByPath func(path string) []byte
 }
 
 // Get is what was made before from what has that key; nil where that is not at hand. Whoever asks makes it otherwise, and gets the
@@ -15,8 +15,8 @@ func (m Made) Get(key string) *Kept {
 	return m.ByKey(key)
 }
 
-// Last is what was made before for path, from whatever that was; nil where it is not at hand.
-func (m Made) Last(path string) *Kept {
+// Last is what was made for path before, from whatever that was; nil where it is not at hand.
+func (m Made) Last(path string) []byte {
 	if m.ByPath == nil {
 		return nil
 	}

@@ -31,17 +31,17 @@ func TestMade(t *testing.T) {
 				t.Errorf("%d of %d sources have a key of their own", len(byKey), len(first))
 			}
 			asked := 0
-			from := func(sources map[string][]byte) func(string) *fileset.Kept {
-				return func(of string) *fileset.Kept {
+			made := fileset.Made{
+				ByKey: func(key string) *fileset.Kept {
 					asked++
-					content, ok := sources[of]
+					content, ok := byKey[key]
 					if !ok {
 						return nil
 					}
 					return &fileset.Kept{Read: func() ([]byte, error) { return content, nil }}
-				}
+				},
+				ByPath: func(path string) []byte { return byPath[path] },
 			}
-			made := fileset.Made{ByKey: from(byKey), ByPath: from(byPath)}
 			again, err := Begin(files, testModule, made)()
 			if err != nil {
 				t.Fatal(err)

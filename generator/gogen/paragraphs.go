@@ -7,8 +7,6 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/compiler/protogen"
-
-	"github.com/svcgen/svcgen/generator/fileset"
 )
 
 // Where a proto changes, most of its code does not, and to format code takes longer than to print it. So only the
@@ -172,17 +170,13 @@ var kinds = func() (kinds [256]kind) {
 
 func kindOf(c byte) kind { return kinds[c] }
 
-// shared takes out of what was printed to g all that was in the file of the last run, if there was one, and returns that.
-func shared(g *protogen.GeneratedFile, last *fileset.Kept) rows {
-	if last == nil {
-		return nil
-	}
+// shared takes out of what was printed to g what is in the file of the last run, and returns that.
+func shared(g *protogen.GeneratedFile, last []byte) rows {
 	buf := printed(g)
-	formatted, err := last.Read()
-	if err != nil || buf == nil || bytes.Contains(buf.Bytes(), []byte(standInPrefix)) { // in a comment
+	if buf == nil || len(last) == 0 || bytes.Contains(buf.Bytes(), []byte(standInPrefix)) { // in a comment
 		return nil
 	}
-	rest, have := paragraphsOf(formatted).rest(buf.Bytes())
+	rest, have := paragraphsOf(last).rest(buf.Bytes())
 	*buf = *bytes.NewBuffer(rest)
 	return have
 }

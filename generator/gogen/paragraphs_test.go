@@ -8,8 +8,6 @@ import (
 
 	"google.golang.org/protobuf/cmd/protoc-gen-go/internal_gengo"
 	"google.golang.org/protobuf/compiler/protogen"
-
-	"github.com/svcgen/svcgen/generator/fileset"
 )
 
 func TestEachParagraph(t *testing.T) {
@@ -95,7 +93,7 @@ func TestStandInComment(t *testing.T) {
 // withLast is what becomes of what was printed to g beside the file of the last run, and what of it was formatted.
 func withLast(t *testing.T, g *protogen.GeneratedFile, last []byte) (content []byte, left string) {
 	t.Helper()
-	have := shared(g, &fileset.Kept{Read: func() ([]byte, error) { return last, nil }})
+	have := shared(g, last)
 	left = printed(g).String()
 	content, err := g.Content()
 	if err == nil {

@@ -21,32 +21,34 @@ func (t *Tree) Made(p Program) fileset.Made {
 	if err != nil || maker != known.madeBy {
 		return fileset.Made{}
 	}
-	kept := func(n note) *fileset.Kept {
-		if n.path == "" {
-			return &fileset.Kept{Hash: n.hash}
+	read := func(n note) ([]byte, error) {
+		f, err := t.look(n.path)
+		if err == nil && f.hash != n.hash {
+			err = fmt.Errorf("%s: %w", n.path, errChanged)
 		}
-		if f, err := t.glance(n.path, known, known.files[n.path]); err != nil || !f.regular || f.hash != n.hash {
-			return nil
-		}
-		return &fileset.Kept{Hash: n.hash, Read: func() ([]byte, error) {
-			f, err := t.look(n.path)
-			if err == nil && f.hash != n.hash {
-				err = fmt.Errorf("%s: %w", n.path, errChanged)
-			}
-			return unix(f.content), err
-		}}
+		return unix(f.content), err
 	}
 	return fileset.Made{
 		ByKey: func(key string) *fileset.Kept {
-			if n, ok := known.notes[key]; ok {
-				return kept(n)
+			n, ok := known.notes[key]
+			if !ok {
+				return nil
 			}
-			return nil
+			if n.path == "" {
+				return &fileset.Kept{Hash: n.hash}
+			}
+			if f, err := t.glance(n.path, known, known.files[n.path]); err != nil || !f.regular || f.hash != n.hash {
+				return nil
+			}
+			return &fileset.Kept{Hash: n.hash, Read: func() ([]byte, error) { return read(n) }}
 		},
-		ByPath: func(path string) *fileset.Kept {
+		ByPath: func(path string) []byte {
 			for _, n := range known.notes {
-				if n.path == path {
-					return kept(n)
+				if n.path != path {
+					continue
+				}
+				if content, err := read(n); err == nil {
+					return content
 				}
 			}
 			return nil

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -107,12 +108,13 @@ func (w *world) all() map[string]string {
 
 func set(t *testing.T, files ...fileset.File) *fileset.Set {
 	t.Helper()
-	s := &fileset.Set{}
-	for _, f := range files {
-		f.Mode = 0o644
-		if err := s.Add(f); err != nil {
-			t.Fatal(err)
-		}
+	files = slices.Clone(files)
+	for i := range files {
+		files[i].Mode = 0o644
+	}
+	s, err := fileset.New(files)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return s
 }

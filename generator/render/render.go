@@ -64,15 +64,11 @@ func Files(s *ir.Service, files []plan.File, opt Options) (*fileset.Set, error) 
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	set := &fileset.Set{}
 	for i, f := range files {
-		file := done[i]
-		file.Path, file.Owner, file.Mode, file.Decl, file.Variant = f.Path, f.Owner, 0o644, f.Decl, f.Variant
-		if err := set.Add(file); err != nil {
-			return nil, err
-		}
+		out := &done[i]
+		out.Path, out.Owner, out.Mode, out.Decl, out.Variant = f.Path, f.Owner, 0o644, f.Decl, f.Variant
 	}
-	return set, nil
+	return fileset.New(done)
 }
 
 type renderer struct {
@@ -110,6 +106,7 @@ func (r renderer) text(f plan.File) ([]byte, error) {
 		return headed(f, content), err
 	case plan.Fragment:
 		var out bytes.Buffer
+		out.Grow(1 << 10) // most have no more
 		err := r.fragments.execute(&out, f.From, f.Data)
 		return out.Bytes(), err
 	default:
