@@ -5,6 +5,7 @@ package descriptor
 import (
 	"fmt"
 	"iter"
+	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -14,6 +15,7 @@ const (
 	SetFile protowire.Number = 1
 
 	FileName       protowire.Number = 1
+	FilePackage    protowire.Number = 2
 	FileDependency protowire.Number = 3
 	FileMessages   protowire.Number = 4
 	FileEnums      protowire.Number = 5
@@ -22,9 +24,16 @@ const (
 	FileOptions    protowire.Number = 8
 	FileSourceInfo protowire.Number = 9
 
+	declarationName protowire.Number = 1 // of a message, an enum and a service
+
 	messageFields protowire.Number = 2
 	messageNested protowire.Number = 3
 	messageOneofs protowire.Number = 8
+	fieldType     protowire.Number = 6
+
+	serviceMethods protowire.Number = 2
+	methodInput    protowire.Number = 2
+	methodOutput   protowire.Number = 3
 
 	OptionsGoPackage protowire.Number = 11
 
@@ -102,6 +111,68 @@ func bareMessage(message []byte) ([]byte, error) {
 		}
 	}
 	return out, nil
+}
+
+// NameOf is the name in the descriptor of a message, an enum or a service.
+func NameOf(declaration []byte) (name string, err error) {
+	for f, err := range Fields(declaration) {
+		if err != nil || f.Number == declarationName {
+			return string(f.Value), err
+		}
+	}
+	return "", nil
+}
+
+// MessageTypes are the types of the fields of a message and of those nested in it, each by its full name with a dot before it.
+func MessageTypes(message []byte) (types []string, err error) {
+	for f, err := range Fields(message) {
+		if err != nil {
+			return nil, err
+		}
+		var more []string
+		switch f.Number {
+		case messageFields:
+			more, err = strings(f.Value, fieldType)
+		case messageNested:
+			more, err = MessageTypes(f.Value)
+		}
+		if err != nil {
+			return nil, err
+		}
+		types = append(types, more...)
+	}
+	return types, nil
+}
+
+// ServiceTypes are the types that the methods of a service take and return, named as those of MessageTypes.
+func ServiceTypes(service []byte) (types []string, err error) {
+	for f, err := range Fields(service) {
+		if err != nil {
+			return nil, err
+		}
+		if f.Number != serviceMethods {
+			continue
+		}
+		more, err := strings(f.Value, methodInput, methodOutput)
+		if err != nil {
+			return nil, err
+		}
+		types = append(types, more...)
+	}
+	return types, nil
+}
+
+// strings are the values of some fields of a message.
+func strings(message []byte, numbers ...protowire.Number) (values []string, err error) {
+	for f, err := range Fields(message) {
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(numbers, f.Number) {
+			values = append(values, string(f.Value))
+		}
+	}
+	return values, nil
 }
 
 // Append adds a length-delimited field to a message.

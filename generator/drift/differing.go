@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -12,9 +13,10 @@ import (
 	"github.com/svcgen/svcgen/generator/descriptor"
 )
 
-// Differing reads two serialized sets of files, for Compare, as far as they can differ: a file that is the same in both is
-// left out, unless one that is not reaches it by imports or is reached from it, before or after. Of many protos one changes at a time, and
-// reading and linking the others takes longer than comparing.
+// Differing reads two serialized sets of files, for Compare, as far as they can differ: the messages, enums and services that are not
+// the same in both, before or after, those from which one of these is reached, and those that one of them has to do with. What
+// is left out is the same, or not compared. Of many protos one changes at a time, and of its messages few; to read and link
+// the others takes longer than to compare.
 func Differing(before, after []byte) (old, now *descriptorpb.FileDescriptorSet, err error) {
 	was, err := scan(before)
 	if err != nil {
@@ -24,16 +26,28 @@ func Differing(before, after []byte) (old, now *descriptorpb.FileDescriptorSet, 
 	if err != nil {
 		return nil, nil, err
 	}
-	differs := map[string]bool{}
+	differ := map[string]bool{}
 	for _, f := range slices.Concat(was, is) {
-		differs[f.name] = !bytes.Equal(was.find(f.name).content, is.find(f.name).content)
+		differ[f.name] = !bytes.Equal(was.find(f.name).content, is.find(f.name).content)
 	}
-	want := was.concerned(differs)
-	maps.Copy(want, is.concerned(differs)) // what one of them has not, the other would miss
-	if old, err = was.read(want); err != nil {
+	files := was.concerned(differ)
+	maps.Copy(files, is.concerned(differ)) // what one of them has not, the other would miss
+
+	had, err := was.declarations(files)
+	if err != nil {
 		return nil, nil, err
 	}
-	now, err = is.read(want)
+	has, err := is.declarations(files)
+	if err != nil {
+		return nil, nil, err
+	}
+	differ = had.differing(has)
+	wanted := had.concerned(differ)
+	maps.Copy(wanted, has.concerned(differ))
+	if old, err = was.read(wanted); err != nil {
+		return nil, nil, err
+	}
+	now, err = is.read(wanted)
 	return old, now, err
 }
 
@@ -44,6 +58,7 @@ type scannedFile struct {
 	name    string
 	content []byte
 	imports []string
+	parts   []part // where it is concerned
 }
 
 func scan(set []byte) (files scanned, err error) {
@@ -82,10 +97,10 @@ func (s scanned) find(name string) scannedFile {
 }
 
 // concerned are the names of the files that reach one that differs, and of all that those import.
-func (s scanned) concerned(differs map[string]bool) map[string]bool {
+func (s scanned) concerned(differ map[string]bool) map[string]bool {
 	reach, concerned := map[string]bool{}, map[string]bool{}
 	for _, f := range s { // what a file imports stands before it
-		reach[f.name] = differs[f.name] || slices.ContainsFunc(f.imports, func(name string) bool { return reach[name] })
+		reach[f.name] = differ[f.name] || slices.ContainsFunc(f.imports, func(name string) bool { return reach[name] })
 	}
 	for _, f := range slices.Backward(s) {
 		if !reach[f.name] && !concerned[f.name] {
@@ -99,15 +114,169 @@ func (s scanned) concerned(differs map[string]bool) map[string]bool {
 	return concerned
 }
 
-// read parses those files that are wanted.
-func (s scanned) read(want map[string]bool) (*descriptorpb.FileDescriptorSet, error) {
+// declarations are the messages, enums and services of some files, by their full names. What is nested in a message is of it.
+type declarations map[string]declaration
+
+type declaration struct {
+	content []byte
+	file    []byte   // of its file all that is no declaration or import, such as options
+	uses    []string // declarations, also of other files
+}
+
+// declarations are those of the files that are concerned, which it divides into their parts.
+func (s scanned) declarations(concerned map[string]bool) (declarations, error) {
+	all := declarations{}
+	for i, f := range s {
+		if !concerned[f.name] {
+			continue
+		}
+		parts, rest, err := divide(f.content)
+		if err != nil {
+			return nil, err
+		}
+		s[i].parts = parts
+		for _, p := range parts {
+			if p.declares == "" {
+				continue
+			}
+			uses, err := typesIn(p.Field)
+			if err != nil {
+				return nil, err
+			}
+			all[p.declares] = declaration{content: p.Value, file: rest, uses: uses}
+		}
+	}
+	for name, d := range all {
+		for i, use := range d.uses {
+			d.uses[i] = all.outermost(use)
+		}
+		all[name] = d
+	}
+	return all, nil
+}
+
+// outermost is the declaration that name is, or is nested in; empty where it is none of these.
+func (all declarations) outermost(name string) string {
+	for name = strings.TrimPrefix(name, "."); name != ""; name = name[:max(0, strings.LastIndexByte(name, '.'))] {
+		if _, ok := all[name]; ok {
+			return name
+		}
+	}
+	return ""
+}
+
+// differing are the names of those that are not the same in both.
+func (all declarations) differing(others declarations) map[string]bool {
+	names := map[string]bool{}
+	for name := range all {
+		names[name] = true
+	}
+	for name := range others {
+		names[name] = true
+	}
+	maps.DeleteFunc(names, func(name string, _ bool) bool {
+		d, in := all[name]
+		o, inOthers := others[name]
+		return in && inOthers && bytes.Equal(d.content, o.content) && bytes.Equal(d.file, o.file)
+	})
+	return names
+}
+
+// concerned are those that differ, those from which one of them is reached, and all that they reach.
+func (all declarations) concerned(differ map[string]bool) map[string]bool {
+	users := map[string][]string{}
+	for name, d := range all {
+		for _, use := range d.uses {
+			users[use] = append(users[use], name)
+		}
+	}
+	concerned := reached(differ, func(name string) []string { return users[name] })
+	maps.Copy(concerned, reached(differ, func(name string) []string { return all[name].uses }))
+	return concerned
+}
+
+// reached are the names from which next leads on, and those to which it does.
+func reached(from map[string]bool, next func(string) []string) map[string]bool {
+	reached := map[string]bool{}
+	var visit func(string)
+	visit = func(name string) {
+		if reached[name] {
+			return
+		}
+		reached[name] = true
+		for _, n := range next(name) {
+			visit(n)
+		}
+	}
+	for name := range from {
+		visit(name)
+	}
+	return reached
+}
+
+// part is a field of a file's descriptor.
+type part struct {
+	descriptor.Field
+	declares string // the full name of what it declares, if it does
+}
+
+// divide returns the parts of a file but for extensions, which are not compared, and rest for a declaration.
+func divide(file []byte) (parts []part, rest []byte, err error) {
+	prefix := ""
+	for field, err := range descriptor.Fields(file) {
+		if err != nil {
+			return nil, nil, err
+		}
+		p := part{Field: field}
+		switch field.Number {
+		case descriptor.FileExtensions, descriptor.FileSourceInfo:
+			continue
+		case descriptor.FileMessages, descriptor.FileEnums, descriptor.FileServices:
+			name, err := descriptor.NameOf(field.Value)
+			if err != nil {
+				return nil, nil, err
+			}
+			p.declares = prefix + name
+		case descriptor.FilePackage: // stands before what is declared in it
+			prefix = string(field.Value) + "."
+			rest = append(rest, field.Whole...)
+		case descriptor.FileDependency:
+		default:
+			rest = append(rest, field.Whole...)
+		}
+		parts = append(parts, p)
+	}
+	return parts, rest, nil
+}
+
+// typesIn are the full names of the messages and enums in the fields or methods of what a file declares.
+func typesIn(declares descriptor.Field) ([]string, error) {
+	switch declares.Number {
+	case descriptor.FileMessages:
+		return descriptor.MessageTypes(declares.Value)
+	case descriptor.FileServices:
+		return descriptor.ServiceTypes(declares.Value)
+	}
+	return nil, nil
+}
+
+// read parses what is wanted of each file.
+func (s scanned) read(wanted map[string]bool) (*descriptorpb.FileDescriptorSet, error) {
 	set := &descriptorpb.FileDescriptorSet{}
 	for _, f := range s {
-		if !want[f.name] {
+		var content []byte
+		some := false
+		for _, p := range f.parts {
+			if p.declares == "" || wanted[p.declares] {
+				content = append(content, p.Whole...)
+				some = some || p.declares != ""
+			}
+		}
+		if !some {
 			continue
 		}
 		file := &descriptorpb.FileDescriptorProto{}
-		if err := proto.Unmarshal(f.content, file); err != nil {
+		if err := proto.Unmarshal(content, file); err != nil {
 			return nil, fmt.Errorf("read the descriptor of %s: %w", f.name, err)
 		}
 		set.File = append(set.File, file)

@@ -2,7 +2,9 @@ package drift
 
 import (
 	"context"
+	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -16,7 +18,9 @@ import (
 
 // What Differing leaves out changes nothing that Compare finds.
 func TestDiffering(t *testing.T) {
+	const plain = "message Plain { string id = 1; } service Plains { rpc Get(Plain) returns (Plain); }"
 	files := map[string]string{
+		"plain.proto":  "edition = \"2023\"; package t.v1; " + plain,
 		"money.proto":  "message Money { int64 units = 1; } message Price { string units = 1; }",
 		"alone.proto":  "message Alone { string id = 1; } service Quiet { rpc Get(Alone) returns (Alone); }",
 		"order.proto":  "import \"money.proto\"; message Order { Money total = 1; }",
@@ -34,6 +38,7 @@ func TestDiffering(t *testing.T) {
 		"a file that is gone":                 {change: map[string]string{"alone.proto": ""}, want: "SERVICE_NO_DELETE"},
 		"a new file":                          {change: map[string]string{"new.proto": "message New {}"}, left: "new.proto"},
 		"an import is gone":                   {change: map[string]string{"orders.proto": "service Orders { rpc Place(Ask) returns (Ask); } message Ask { Ask more = 1; }"}, left: "money.proto order.proto orders.proto", want: "FIELD_SAME_CARDINALITY FIELD_SAME_JSON_NAME FIELD_SAME_NAME FIELD_SAME_TYPE FIELD_WIRE_COMPATIBLE_TYPE RPC_SAME_REQUEST_TYPE RPC_SAME_RESPONSE_TYPE"},
+		"what an option of a file changes":    {change: map[string]string{"plain.proto": "edition = \"2023\"; package t.v1; option features.field_presence = IMPLICIT; " + plain}, left: "plain.proto", want: "FIELD_SAME_CARDINALITY"},
 		"a new import":                        {change: map[string]string{"orders.proto": "import \"order.proto\"; import \"alone.proto\"; service Orders { rpc Place(Order) returns (Alone); }"}, left: "alone.proto money.proto order.proto orders.proto", want: "FIELD_SAME_CARDINALITY FIELD_SAME_JSON_NAME FIELD_SAME_NAME FIELD_WIRE_COMPATIBLE_TYPE RPC_SAME_RESPONSE_TYPE"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -75,6 +80,135 @@ func TestDiffering(t *testing.T) {
 	}
 }
 
+// Nor does it in random protos, of which some declarations are made anew.
+func TestDifferingRandom(t *testing.T) {
+	found := 0
+	for seed := range uint64(400) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		protos := randomProtos(r)
+		before := compiled(t, textsOf(protos))
+		for _, p := range protos {
+			p.change(r)
+		}
+		after := compiled(t, textsOf(protos))
+		before.Events, after.Events = nil, nil
+		for i := range randomMessages {
+			e := Event{Message: fmt.Sprintf("t.v%d.M%d", i%len(protos), i)}
+			before.Events, after.Events = append(before.Events, e), append(after.Events, e)
+		}
+		whole, err := Compare(before, after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before.Files, after.Files, err = Differing(bytesOf(t, before.Files), bytesOf(t, after.Files))
+		if err != nil {
+			t.Fatal(err)
+		}
+		part, err := Compare(before, after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(part, whole) {
+			t.Fatalf("seed %d: got %v, want %v", seed, part, whole)
+		}
+		found += len(whole)
+	}
+	if found < 1000 {
+		t.Errorf("only %d changes were there to be found", found)
+	}
+}
+
+// randomMessages is how many messages randomProtos have, and enums.
+const randomMessages = 12
+
+// randomProto is one of several. Each imports those before it, and message i is in proto i modulo their number.
+type randomProto struct {
+	number, of int
+	syntax     string
+	options    string
+	declares   []string
+}
+
+func randomProtos(r *rand.Rand) []*randomProto {
+	protos := make([]*randomProto, 1+r.IntN(3))
+	for n := range protos {
+		p := &randomProto{number: n, of: len(protos), syntax: []string{"proto2", "proto3"}[r.IntN(2)]}
+		for i := n; i < randomMessages; i += p.of {
+			p.declares = append(p.declares, p.enum(r, i), p.message(r, i))
+		}
+		p.declares = append(p.declares, p.service(r))
+		protos[n] = p
+	}
+	return protos
+}
+
+// change makes some of what it declares anew.
+func (p *randomProto) change(r *rand.Rand) {
+	for i := range p.declares {
+		at := p.number + i/2*p.of
+		switch {
+		case r.IntN(6) > 0:
+		case i == len(p.declares)-1:
+			p.declares[i] = p.service(r)
+		case i%2 == 0:
+			p.declares[i] = p.enum(r, at)
+		default:
+			p.declares[i] = p.message(r, at)
+		}
+	}
+	if r.IntN(8) == 0 {
+		p.options = "option deprecated = true;"
+	}
+}
+
+func (p *randomProto) enum(r *rand.Rand, i int) string {
+	return fmt.Sprintf("enum E%[1]d { E%[1]d_0 = 0; E%[1]d_%[2]d = %[2]d; }", i, 1+r.IntN(2))
+}
+
+// reach is a message of this proto or one that it imports.
+func (p *randomProto) reach(r *rand.Rand) int {
+	for {
+		if i := r.IntN(randomMessages); i%p.of <= p.number {
+			return i
+		}
+	}
+}
+
+func (p *randomProto) message(r *rand.Rand, i int) string {
+	label := ""
+	if p.syntax == "proto2" {
+		label = "optional "
+	}
+	var fields strings.Builder
+	for number := range r.IntN(4) {
+		other := p.reach(r)
+		kind := []string{"int32", "string", "In", fmt.Sprintf("t.v%d.M%d", other%p.of, other), fmt.Sprintf("t.v%d.M%d.In", other%p.of, other), fmt.Sprintf("E%d", i)}[r.IntN(6)]
+		with := label
+		if r.IntN(4) == 0 {
+			with = "repeated "
+		}
+		fmt.Fprintf(&fields, "%s%s f%d = %d; ", with, kind, number, number+1)
+	}
+	return fmt.Sprintf("message M%[1]d { message In { %[2]sM%[1]d outer = %[3]d; } %[4]s}", i, label, 1+r.IntN(2), &fields)
+}
+
+func (p *randomProto) service(r *rand.Rand) string {
+	in, out := p.reach(r), p.reach(r)
+	return fmt.Sprintf("service S%d { rpc Do(t.v%d.M%d) returns (t.v%d.M%d); }", p.number, in%p.of, in, out%p.of, out)
+}
+
+func textsOf(protos []*randomProto) map[string]string {
+	texts := map[string]string{}
+	for _, p := range protos {
+		var imports strings.Builder
+		for n := range p.number {
+			fmt.Fprintf(&imports, "import %q; ", fmt.Sprintf("%d.proto", n))
+		}
+		texts[fmt.Sprintf("%d.proto", p.number)] = fmt.Sprintf("syntax = %q; package t.v%d; %s%s %s", p.syntax, p.number, &imports, p.options, strings.Join(p.declares, "\n"))
+	}
+	return texts
+}
+
 // Half a set is an error.
 func TestDifferingUnreadable(t *testing.T) {
 	set := bytesOf(t, compiled(t, map[string]string{"a.proto": "message A { string id = 1; }"}).Files)
@@ -90,7 +224,10 @@ func compiled(t *testing.T, sources map[string]string) Contract {
 	t.Helper()
 	texts := map[string]string{}
 	for name, text := range sources {
-		texts[name] = "syntax = \"proto3\"; package t.v1; " + text
+		if !strings.HasPrefix(text, "syntax") && !strings.HasPrefix(text, "edition") {
+			text = "syntax = \"proto3\"; package t.v1; " + text
+		}
+		texts[name] = text
 	}
 	compiler := protocompile.Compiler{Resolver: &protocompile.SourceResolver{Accessor: protocompile.SourceAccessorFromMap(texts)}}
 	files, err := compiler.Compile(context.Background(), slices.Sorted(maps.Keys(texts))...)
