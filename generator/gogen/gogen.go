@@ -123,7 +123,7 @@ type mode struct {
 	chunk  int             // see chunkSize
 	pack   bool            // see packAfter
 	skip   map[string]bool // sources that were made before, though others of their files were not
-	before fileset.Made    // sources with paragraphs that need no formatting, see paragraphs.go
+	before fileset.Made    // sources with functions that need no formatting, see functions.go
 }
 
 func generate(files []ir.ProtoFile, prefixes map[string]string, how mode) ([]File, error) {

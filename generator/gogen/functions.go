@@ -9,31 +9,40 @@ import (
 	"google.golang.org/protobuf/compiler/protogen"
 )
 
-// Where a proto changes, most of its code does not, and to format code takes longer than to print it. So only the
-// paragraphs that the file of the last run lacks are formatted, with a constant that stands for each row of others.
+// Where a proto changes, most of its code does not, and to format code takes longer than to print it. So the functions that
+// the file of the last run has are taken from there, and only the rest is formatted, with a constant in place of each row of them.
 //
-// A paragraph is what is between blank lines that are in no brackets. go/printer formats it by its tokens, comments and
-// lines, whatever is around it, and protoc-gen-go prints the same ones with the same blanks each time: so one that has
-// those of a formatted paragraph is formatted as that. TestMade compares the bytes with those that come of all.
+// protoc-gen-go prints a function the same way each time, and gofmt sets nothing but blanks in one without comments,
+// whatever is around it. So what has the tokens and lines of a formatted function becomes that function. Of what has comments that is
+// not true: gofmt drops the empty ones and rewrites others, and what it has formatted so it formats in another way the next time.
+// TestMade compares the bytes with those that come of formatting all.
 
-// paragraphs are those of a formatted file, by what is left of them without blanks.
-type paragraphs map[string][]byte
+// functions are those of a formatted file, by what is left of them without blanks.
+type functions map[string][]byte
 
-func paragraphsOf(formatted []byte) paragraphs {
-	all := paragraphs{}
-	eachParagraph(formatted, func(bare, text []byte) { all[string(bare)] = text })
+func functionsOf(formatted []byte) functions {
+	all := functions{}
+	eachParagraph(formatted, func(bare, text []byte) {
+		if isFunction(bare) {
+			all[string(bare)] = text
+		}
+	})
 	return all
 }
 
-// rows are the paragraphs that a file shares with that of the last run, as they are there; a row for each stand-in.
+// isFunction reports whether a paragraph is a function, or several, without a comment before the first.
+func isFunction(bare []byte) bool {
+	return bytes.HasPrefix(bare, []byte("func(")) || bytes.HasPrefix(bare, []byte("func "))
+}
+
+// rows are the functions that a file shares with that of the last run, as they are there; a row for each stand-in.
 type rows [][]byte
 
-// rest is printed without what last has, but for stand-ins. The paragraphs up to the package clause stay.
-func (last paragraphs) rest(printed []byte) (rest []byte, have rows) {
-	inside, inRow := false, false
+// rest is printed without what last has, but for stand-ins.
+func (last functions) rest(printed []byte) (rest []byte, have rows) {
+	inRow := false
 	eachParagraph(printed, func(bare, text []byte) {
 		known, ok := last[string(bare)]
-		ok = ok && inside
 		switch {
 		case !ok:
 			rest = append(append(rest, text...), "\n\n"...)
@@ -45,7 +54,6 @@ func (last paragraphs) rest(printed []byte) (rest []byte, have rows) {
 			have = append(have, bytes.Clone(known))
 		}
 		inRow = ok
-		inside = inside || bytes.HasPrefix(text, []byte("package ")) || bytes.Contains(text, []byte("\npackage "))
 	})
 	return rest, have
 }
@@ -68,7 +76,7 @@ const standInPrefix = "const svcgen_row_"
 
 func standIn(row int) string { return fmt.Sprintf("%s%d = 0\n", standInPrefix, row) }
 
-// eachParagraph calls do with each paragraph of Go source. bare, which do does not keep, is that without the blanks that
+// eachParagraph calls do with each paragraph of Go source, which is what stands between blank lines that are in no brackets. bare, which do does not keep, is that without the blanks that
 // gofmt may set otherwise.
 func eachParagraph(src []byte, do func(bare, text []byte)) {
 	var bare []byte
@@ -176,7 +184,7 @@ func shared(g *protogen.GeneratedFile, last []byte) rows {
 	if buf == nil || len(last) == 0 || bytes.Contains(buf.Bytes(), []byte(standInPrefix)) { // in a comment
 		return nil
 	}
-	rest, have := paragraphsOf(last).rest(buf.Bytes())
+	rest, have := functionsOf(last).rest(buf.Bytes())
 	*buf = *bytes.NewBuffer(rest)
 	return have
 }
