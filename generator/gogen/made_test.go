@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"testing"
+	"testing/fstest"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -102,6 +103,43 @@ func madeFrom(files []File) fileset.Made {
 		}
 		return files[i].Content
 	}}
+}
+
+// What a comment becomes is not always what that becomes when it is formatted: see functions.go.
+func TestMadeWithOtherComments(t *testing.T) {
+	for name, tt := range map[string]struct{ before, after string }{
+		"one without text goes": {
+			"message M {\n  string a = 1;\n  //\n  string longer = 2;\n}\n",
+			"message M {\n  string a = 1;\n  string longer = 2;\n}\n",
+		},
+		"one as it was formatted": {
+			"//  2) two\n// \t\nmessage M {}\n",
+			"//  2. two\nmessage M {}\n",
+		},
+		"one as it was formatted in a message": {
+			"message M {\n  //\tcode()\n  // - item\n  //\tcode()\n  // more\n  string a = 1;\n}\n",
+			"message M {\n  //\tcode()\n  //   - item\n  //     code()\n  //\n  // more\n  string a = 1;\n}\n",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			compile := func(text string) []ir.ProtoFile {
+				return compileFS(t, fstest.MapFS{"a/a.proto": {Data: []byte("syntax = \"proto3\";\npackage a;\n\n" + text)}})
+			}
+			before, err := Begin(compile(tt.before), testModule, fileset.Made{})()
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := Begin(compile(tt.after), testModule, fileset.Made{})()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := Begin(compile(tt.after), testModule, madeFrom(before))()
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(t, want, got)
+		})
+	}
 }
 
 // changes are made to a descriptor, where it has what they are made to.
