@@ -46,26 +46,12 @@ func TestDiffering(t *testing.T) {
 			maps.Copy(changed, tt.change)
 			maps.DeleteFunc(changed, func(_, text string) bool { return text == "" })
 			before, after := compiled(t, files), compiled(t, changed)
-			whole, err := Compare(before, after)
-			if err != nil {
-				t.Fatal(err)
-			}
-			before.Files, after.Files, err = Differing(bytesOf(t, before.Files), bytesOf(t, after.Files))
-			if err != nil {
-				t.Fatal(err)
-			}
-			part, err := Compare(before, after)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !slices.Equal(part, whole) {
-				t.Errorf("got %v, want %v", part, whole)
-			}
+			whole, kept := compared(t, before, after)
 			var rules, left []string
 			for _, c := range whole {
 				rules = append(rules, c.Rule)
 			}
-			for _, f := range after.Files.File {
+			for _, f := range kept.File {
 				left = append(left, f.GetName())
 			}
 			slices.Sort(rules)
@@ -96,26 +82,37 @@ func TestDifferingRandom(t *testing.T) {
 			e := Event{Message: fmt.Sprintf("t.v%d.M%d", i%len(protos), i)}
 			before.Events, after.Events = append(before.Events, e), append(after.Events, e)
 		}
-		whole, err := Compare(before, after)
-		if err != nil {
-			t.Fatal(err)
-		}
-		before.Files, after.Files, err = Differing(bytesOf(t, before.Files), bytesOf(t, after.Files))
-		if err != nil {
-			t.Fatal(err)
-		}
-		part, err := Compare(before, after)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !slices.Equal(part, whole) {
-			t.Fatalf("seed %d: got %v, want %v", seed, part, whole)
+		whole, _ := compared(t, before, after)
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
 		}
 		found += len(whole)
 	}
 	if found < 1000 {
 		t.Errorf("only %d changes were there to be found", found)
 	}
+}
+
+// compared are the changes that are found in all of two contracts, which must be those in what Differing leaves of them, and what it
+// leaves after the change.
+func compared(t *testing.T, before, after Contract) (whole []Change, kept *descriptorpb.FileDescriptorSet) {
+	t.Helper()
+	whole, err := Compare(before, after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before.Files, after.Files, err = Differing(bytesOf(t, before.Files), bytesOf(t, after.Files))
+	if err != nil {
+		t.Fatal(err)
+	}
+	part, err := Compare(before, after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(part, whole) {
+		t.Errorf("got %v, want %v", part, whole)
+	}
+	return whole, after.Files
 }
 
 // randomMessages is how many messages randomProtos have, and enums.

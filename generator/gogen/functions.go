@@ -76,8 +76,8 @@ const standInPrefix = "const svcgen_row_"
 
 func standIn(row int) string { return fmt.Sprintf("%s%d = 0\n", standInPrefix, row) }
 
-// eachParagraph calls do with each paragraph of Go source, which is what stands between blank lines that are in no brackets. bare, which do does not keep, is that without the blanks that
-// gofmt may set otherwise.
+// eachParagraph calls do with each paragraph of Go source, which is what stands between blank lines that are in no brackets.
+// bare, which do does not keep, is that without the blanks that gofmt may set otherwise.
 func eachParagraph(src []byte, do func(bare, text []byte)) {
 	var bare []byte
 	from, depth := 0, 0
