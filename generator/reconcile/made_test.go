@@ -31,6 +31,10 @@ func TestMade(t *testing.T) {
 		"edited":            {key: "text:2", hash: Hash([]byte("package s\n")), change: func(w *world) { w.write("internal/s/b.go", "package s \n") }},
 		"gone":              {lost: true, key: "code:1", change: func(w *world) { w.remove("gen/a.pb.go") }},
 		"no memory":         {lost: true, key: "code:1", change: func(w *world) { w.remove(".svcgen/local") }},
+		"a part of the memory": {lost: true, key: "code:1", change: func(w *world) {
+			local := w.all()[".svcgen/local"]
+			w.write(".svcgen/local", local[:len(local)-3])
+		}},
 		"a forged memory": {lost: true, key: "code:1", change: func(w *world) {
 			w.write(".svcgen/local", "svcgen local 3\nseen 1\nmade by v1.0.0\nmade code:1 00 gen/a.pb.go\n")
 		}},

@@ -95,7 +95,7 @@ func (t *Tree) wholeMemory() memory {
 func parseMemory(text string) (memory, bool) {
 	m := memory{files: map[string]sight{}}
 	text, ok := strings.CutPrefix(text, memoryFormat+"\n")
-	if !ok {
+	if !ok || !strings.HasSuffix(text, "\n") { // it is none, or was cut off within a line
 		return m, false
 	}
 	text, rest, _ := strings.Cut(text, "\n"+madeLine)
