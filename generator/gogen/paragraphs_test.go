@@ -2,12 +2,16 @@ package gogen
 
 import (
 	"bytes"
+	"errors"
+	"path"
 	"slices"
 	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/cmd/protoc-gen-go/internal_gengo"
 	"google.golang.org/protobuf/compiler/protogen"
+
+	"github.com/svcgen/svcgen/generator/fileset"
 )
 
 func TestEachParagraph(t *testing.T) {
@@ -41,6 +45,23 @@ func TestEachParagraph(t *testing.T) {
 				t.Errorf("%q\nwant %q", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestRows(t *testing.T) {
+	last := "package a\n\nvar a int\n\nvar b int\n\nvar c int\n"
+	printed := "package a\n\nvar  a  int\n\n\nvar b int\nvar c int\n\nvar b int\n\nvar c int\n\nvar a int\n"
+	rest, have := paragraphsOf([]byte(last)).split([]byte(printed))
+	want := "package a\n\n" + standIn(0) + "\nvar b int\nvar c int\n\n" + standIn(1) + "\n"
+	if string(rest) != want {
+		t.Errorf("%q is left, want %q", rest, want)
+	}
+	got, err := have.put(bytes.TrimSuffix(rest, []byte("\n"))) // as gofmt does
+	if want := "package a\n\nvar a int\n\nvar b int\nvar c int\n\nvar b int\n\nvar c int\n\nvar a int\n"; err != nil || string(got) != want {
+		t.Errorf("%q, %v, want %q", got, err, want)
+	}
+	if _, err := have.put([]byte("package a\n\n" + standIn(0))); !errors.Is(err, errNoMarker) {
+		t.Errorf("a row without its stand-in is %v", err)
 	}
 }
 
@@ -80,7 +101,7 @@ func TestStandInComment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.Messages[0].Comments.Leading = " " + protogen.Comments(standIn(0))
+	f.Messages[0].Comments.Leading = " " + protogen.Comments(standIn(1)) // of the row behind it
 	want, err := internal_gengo.GenerateFile(plugin, f).Content()
 	if err != nil || bytes.Equal(want, last) {
 		t.Fatalf("the comment is not there; %v", err)
@@ -90,10 +111,54 @@ func TestStandInComment(t *testing.T) {
 	}
 }
 
+// What is in the file of the last run is taken as it is there, and all is formatted where that hides the stub of the descriptor.
+func TestBeginWithLast(t *testing.T) {
+	files := corpus(t)["service"]
+	want, err := Begin(files, testModule, fileset.Made{})()
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := map[string][]byte{}
+	for _, f := range want {
+		content[f.Path] = f.Content
+	}
+	odd := func(source []byte) []byte {
+		return bytes.ReplaceAll(source, []byte(") Reset() {"), []byte(")  Reset() {"))
+	}
+	got, err := Begin(files, testModule, fileset.Made{ByPath: func(path string) []byte { return odd(content[path]) }})()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, f := range want {
+		if !bytes.Equal(got[i].Content, odd(f.Content)) {
+			t.Errorf("%s differs at %s", f.Path, firstDifference(odd(f.Content), got[i].Content))
+		}
+	}
+
+	unformatted := map[string][]byte{}
+	plugin := wholePlugin(t, files)
+	for _, f := range plugin.Files {
+		if f.Generate {
+			f.Proto = stubDescriptor(f.Proto)
+			unformatted[path.Base(f.GeneratedFilenamePrefix)] = printed(internal_gengo.GenerateFile(plugin, f)).Bytes()
+		}
+	}
+	got, err = Begin(files, testModule, fileset.Made{ByPath: func(name string) []byte {
+		return unformatted[strings.TrimSuffix(path.Base(name), messageSuffix)]
+	}})()
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, want, got)
+}
+
 // withLast is what becomes of what was printed to g beside the file of the last run, and what of it was formatted.
 func withLast(t *testing.T, g *protogen.GeneratedFile, last []byte) (content []byte, left string) {
 	t.Helper()
-	have := shared(g, last)
+	if printed(g) == nil {
+		t.Fatal("protogen keeps what was printed elsewhere")
+	}
+	have := takeShared(g, last)
 	left = printed(g).String()
 	content, err := g.Content()
 	if err == nil {
