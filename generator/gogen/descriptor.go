@@ -18,8 +18,8 @@ import (
 // so it is given a stub, the file is formatted with the stub's constant in it, and then that constant is
 // replaced by the real one, printed as go/printer would. TestLinearEqualsStock compares the bytes.
 
-// errNoMarker says that a formatted file does not hold its stub's constant in the expected form.
-var errNoMarker = errors.New("the stub of the raw descriptor is not in the generated file")
+// errNoMarker says that a formatted file does not hold the constant of a stub, or one that stands in for a row, in the expected form.
+var errNoMarker = errors.New("a constant that is to be replaced is not in the generated file")
 
 // stubDescriptor is what protoc-gen-go has to know of d.
 func stubDescriptor(d *descriptorpb.FileDescriptorProto) *descriptorpb.FileDescriptorProto {

@@ -2,12 +2,17 @@ package gogen
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
+	"go/format"
 	"slices"
 	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/cmd/protoc-gen-go/internal_gengo"
 	"google.golang.org/protobuf/compiler/protogen"
+
+	"github.com/svcgen/svcgen/generator/fileset"
 )
 
 func TestEachParagraph(t *testing.T) {
@@ -41,6 +46,24 @@ func TestEachParagraph(t *testing.T) {
 				t.Errorf("%q\nwant %q", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestRows(t *testing.T) {
+	last := "package a\n\nfunc a() {}\n\nfunc (b) b() {}\n\nvar v int\n\n// With a comment.\nfunc c() {}\n\nfunc d() {}\n"
+	printed := "package a\n\nfunc  a( ) {}\n\n\nfunc(b) b() {}\nfunc d() {}\n\nfunc(b) b() {}\n\nfunc d() {}\n\nvar v int\n\n// With a comment.\nfunc c() {}\n\nfunc d() {}\n"
+	rest, have := functionsOf([]byte(last)).split([]byte(printed))
+	formatted := "package a\n\n%sfunc (b) b() {}\nfunc d()     {}\n\n%svar v int\n\n// With a comment.\nfunc c() {}\n\n%s"
+	left := fmt.Sprintf(formatted, standIn(0)+"\n", standIn(1)+"\n", standIn(2))
+	if got, err := format.Source(rest); err != nil || string(got) != left {
+		t.Errorf("%q is left, %v, want %q", got, err, left)
+	}
+	got, err := have.put([]byte(left))
+	if want := fmt.Sprintf(formatted, "func a() {}\n\n", "func (b) b() {}\n\nfunc d() {}\n\n", "func d() {}\n"); err != nil || string(got) != want {
+		t.Errorf("%q, %v, want %q", got, err, want)
+	}
+	if _, err := have.put([]byte("package a\n\n" + standIn(0) + "\n" + standIn(2))); !errors.Is(err, errNoMarker) {
+		t.Errorf("a row without its stand-in is %v", err)
 	}
 }
 
@@ -80,7 +103,7 @@ func TestStandInComment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.Messages[0].Comments.Leading = " " + protogen.Comments(standIn(0))
+	f.Messages[0].Comments.Leading = " " + protogen.Comments(standIn(1)) // of the row behind it
 	want, err := internal_gengo.GenerateFile(plugin, f).Content()
 	if err != nil || bytes.Equal(want, last) {
 		t.Fatalf("the comment is not there; %v", err)
@@ -90,10 +113,38 @@ func TestStandInComment(t *testing.T) {
 	}
 }
 
+// What is in the file of the last run is taken as it is there.
+func TestBeginWithLast(t *testing.T) {
+	files := corpus(t)["service"]
+	want, err := Begin(files, testModule, fileset.Made{})()
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := map[string][]byte{}
+	for _, f := range want {
+		content[f.Path] = f.Content
+	}
+	odd := func(source []byte) []byte {
+		return bytes.ReplaceAll(source, []byte(") Reset() {"), []byte(")  Reset() {"))
+	}
+	got, err := Begin(files, testModule, fileset.Made{ByPath: func(path string) []byte { return odd(content[path]) }})()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, f := range want {
+		if !bytes.Equal(got[i].Content, odd(f.Content)) {
+			t.Errorf("%s differs at %s", f.Path, firstDifference(odd(f.Content), got[i].Content))
+		}
+	}
+}
+
 // withLast is what becomes of what was printed to g beside the file of the last run, and what of it was formatted.
 func withLast(t *testing.T, g *protogen.GeneratedFile, last []byte) (content []byte, left string) {
 	t.Helper()
-	have := shared(g, last)
+	if printed(g) == nil {
+		t.Fatal("protogen keeps what was printed elsewhere")
+	}
+	have := takeShared(g, last)
 	left = printed(g).String()
 	content, err := g.Content()
 	if err == nil {

@@ -55,7 +55,7 @@ func Begin(files []ir.ProtoFile, module string, made fileset.Made) func() ([]Fil
 	rest := func() ([]File, error) {
 		done, err := generate(left, prefixes, mode{linear: true, chunk: chunkSize, skip: skip, before: made})
 		if errors.Is(err, errNoMarker) {
-			// A newer protoc-gen-go prints its descriptor, or protogen formats, in another form: be slow rather than wrong.
+			// A newer protoc-gen-go or go/printer has another form for what is looked for: be slow rather than wrong.
 			done, err = generate(left, prefixes, mode{chunk: chunkSize, skip: skip})
 		}
 		for i, f := range done {
@@ -228,7 +228,7 @@ func messages(plugin *protogen.Plugin, f *protogen.File, full *descriptorpb.File
 		})
 	}
 	own := *plugin // for a list of generated files and a first error of its own
-	have := shared(internal_gengo.GenerateFile(&own, f), before.Last(f.GeneratedFilenamePrefix+messageSuffix))
+	have := takeShared(internal_gengo.GenerateFile(&own, f), before.Last(f.GeneratedFilenamePrefix+messageSuffix))
 	files, err := formatted(&own)
 	if err = errors.Join(err, meanwhile.Wait()); err != nil {
 		return nil, err
