@@ -83,7 +83,7 @@ func Declarations(file []byte) ([]byte, error) {
 			out = append(out, f.Whole...)
 			continue
 		}
-		bare, err := bareMessage(f.Value)
+		bare, err := BareMessage(f.Value)
 		if err != nil {
 			return nil, err
 		}
@@ -92,7 +92,8 @@ func Declarations(file []byte) ([]byte, error) {
 	return out, nil
 }
 
-func bareMessage(message []byte) ([]byte, error) {
+// BareMessage is a message without fields and oneofs, and so are those nested in it.
+func BareMessage(message []byte) ([]byte, error) {
 	var out []byte
 	for f, err := range Fields(message) {
 		if err != nil {
@@ -101,7 +102,7 @@ func bareMessage(message []byte) ([]byte, error) {
 		switch f.Number {
 		case messageFields, messageOneofs:
 		case messageNested:
-			bare, err := bareMessage(f.Value)
+			bare, err := BareMessage(f.Value)
 			if err != nil {
 				return nil, err
 			}

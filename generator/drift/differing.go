@@ -13,10 +13,10 @@ import (
 	"github.com/svcgen/svcgen/generator/descriptor"
 )
 
-// Differing reads two serialized sets of files, for Compare, as far as they can differ: the messages, enums and services that are not
-// the same in both, before or after, those from which one of these is reached, and those that one of them has to do with. What
-// is left out is the same, or not compared. Of many protos one changes at a time, and of its messages few; to read and link
-// the others takes longer than to compare.
+// Differing reads two serialized sets of files, for Compare, as far as they can differ. A file that is the same in both is left out,
+// unless one that is not reaches it by imports or is reached from it, before or after. In a file that is left, a message has
+// fields only where such a thing is true of it and another declaration. Of many protos one changes at a time, and of its
+// messages few; to read and link the others takes longer than to compare.
 func Differing(before, after []byte) (old, now *descriptorpb.FileDescriptorSet, err error) {
 	was, err := scan(before)
 	if err != nil {
@@ -220,7 +220,7 @@ type part struct {
 	declares string // the full name of what it declares, if it does
 }
 
-// divide returns the parts of a file but for extensions, which are not compared, and rest for a declaration.
+// divide returns the parts of a file but for extensions, which are not compared, and what all that it declares depends on.
 func divide(file []byte) (parts []part, rest []byte, err error) {
 	prefix := ""
 	for field, err := range descriptor.Fields(file) {
@@ -260,20 +260,24 @@ func typesIn(declares descriptor.Field) ([]string, error) {
 	return nil, nil
 }
 
-// read parses what is wanted of each file.
+// read parses the files that are concerned. Messages that are not wanted have no fields: with their names, all that refers to them is linked as it was.
 func (s scanned) read(wanted map[string]bool) (*descriptorpb.FileDescriptorSet, error) {
 	set := &descriptorpb.FileDescriptorSet{}
 	for _, f := range s {
-		var content []byte
-		some := false
-		for _, p := range f.parts {
-			if p.declares == "" || wanted[p.declares] {
-				content = append(content, p.Whole...)
-				some = some || p.declares != ""
-			}
-		}
-		if !some {
+		if f.parts == nil {
 			continue
+		}
+		var content []byte
+		for _, p := range f.parts {
+			if p.Number != descriptor.FileMessages || wanted[p.declares] {
+				content = append(content, p.Whole...)
+				continue
+			}
+			bare, err := descriptor.BareMessage(p.Value)
+			if err != nil {
+				return nil, err
+			}
+			content = descriptor.Append(content, descriptor.FileMessages, bare)
 		}
 		file := &descriptorpb.FileDescriptorProto{}
 		if err := proto.Unmarshal(content, file); err != nil {

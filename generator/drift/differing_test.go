@@ -19,8 +19,13 @@ import (
 // What Differing leaves out changes nothing that Compare finds.
 func TestDiffering(t *testing.T) {
 	const plain = "message Plain { string id = 1; } service Plains { rpc Get(Plain) returns (Plain); }"
+	const like = "syntax = \"proto3\"; package google.protobuf; message Duration { int64 seconds = 1; } message Both { Duration d = 1; Leaf leaf = 2; } service Likes { rpc Get(Both) returns (Duration); } "
 	files := map[string]string{
+		"like.proto":   like + "message Leaf { int64 id = 1; }",
 		"plain.proto":  "edition = \"2023\"; package t.v1; " + plain,
+		"far.proto":    "message Far { int64 id = 1; }",
+		"over.proto":   "import public \"far.proto\";",
+		"near.proto":   "import \"over.proto\"; message Near { Far far = 1; } service Nears { rpc Get(Near) returns (Near); }",
 		"money.proto":  "message Money { int64 units = 1; } message Price { string units = 1; }",
 		"alone.proto":  "message Alone { string id = 1; } service Quiet { rpc Get(Alone) returns (Alone); }",
 		"order.proto":  "import \"money.proto\"; message Order { Money total = 1; }",
@@ -38,6 +43,8 @@ func TestDiffering(t *testing.T) {
 		"a file that is gone":                 {change: map[string]string{"alone.proto": ""}, want: "SERVICE_NO_DELETE"},
 		"a new file":                          {change: map[string]string{"new.proto": "message New {}"}, left: "new.proto"},
 		"an import is gone":                   {change: map[string]string{"orders.proto": "service Orders { rpc Place(Ask) returns (Ask); } message Ask { Ask more = 1; }"}, left: "money.proto order.proto orders.proto", want: "FIELD_SAME_CARDINALITY FIELD_SAME_JSON_NAME FIELD_SAME_NAME FIELD_SAME_TYPE FIELD_WIRE_COMPATIBLE_TYPE RPC_SAME_REQUEST_TYPE RPC_SAME_RESPONSE_TYPE"},
+		"what is imported by way of another":  {change: map[string]string{"far.proto": "message Far { string id = 1; }"}, left: "far.proto near.proto over.proto", want: "FIELD_WIRE_COMPATIBLE_TYPE"},
+		"a namesake of what is linked in":     {change: map[string]string{"like.proto": like + "message Leaf {}"}, left: "like.proto", want: "FIELD_NO_DELETE_UNLESS_NUMBER_RESERVED"},
 		"what an option of a file changes":    {change: map[string]string{"plain.proto": "edition = \"2023\"; package t.v1; option features.field_presence = IMPLICIT; " + plain}, left: "plain.proto", want: "FIELD_SAME_CARDINALITY"},
 		"a new import":                        {change: map[string]string{"orders.proto": "import \"order.proto\"; import \"alone.proto\"; service Orders { rpc Place(Order) returns (Alone); }"}, left: "alone.proto money.proto order.proto orders.proto", want: "FIELD_SAME_CARDINALITY FIELD_SAME_JSON_NAME FIELD_SAME_NAME FIELD_WIRE_COMPATIBLE_TYPE RPC_SAME_RESPONSE_TYPE"},
 	} {
@@ -181,8 +188,11 @@ func (p *randomProto) message(r *rand.Rand, i int) string {
 		other := p.reach(r)
 		kind := []string{"int32", "string", "In", fmt.Sprintf("t.v%d.M%d", other%p.of, other), fmt.Sprintf("t.v%d.M%d.In", other%p.of, other), fmt.Sprintf("E%d", i)}[r.IntN(6)]
 		with := label
-		if r.IntN(4) == 0 {
+		switch r.IntN(8) {
+		case 0, 1:
 			with = "repeated "
+		case 2:
+			with, kind = "", "map<string, "+kind+">"
 		}
 		fmt.Fprintf(&fields, "%s%s f%d = %d; ", with, kind, number, number+1)
 	}
