@@ -260,7 +260,8 @@ func typesIn(declares descriptor.Field) ([]string, error) {
 	return nil, nil
 }
 
-// read parses the files that are concerned. Messages that are not wanted have no fields: with their names, all that refers to them is linked as it was.
+// read parses the files that are concerned. Messages that are not wanted have no fields: with their names, all that refers to
+// them is linked as it was.
 func (s scanned) read(wanted map[string]bool) (*descriptorpb.FileDescriptorSet, error) {
 	set := &descriptorpb.FileDescriptorSet{}
 	for _, f := range s {
