@@ -8,9 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // own puts cmd into a process group of its own and, when we are root, runs it as the named user.
@@ -51,47 +53,86 @@ func lookup(name string) (uid, gid int, err error) {
 	return uid, gid, err
 }
 
-// signalTree signals the process and all its descendants, and returns those. Process groups are not enough:
+// signalTree signals the process and all its descendants, and returns them. Process groups are not enough:
 // every PostgreSQL backend is in a session of its own.
 func signalTree(root int, sig syscall.Signal) ([]int, error) {
 	// A stopped parent forks no child that the listing would miss.
 	if err := syscall.Kill(root, syscall.SIGSTOP); err != nil {
 		return nil, err
 	}
-	pids, err := descendants(root)
+	members, err := tree(root)
 	if err != nil {
 		return nil, err
 	}
-	for _, pid := range append(pids, root) {
-		if err := syscall.Kill(pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
-			return pids, fmt.Errorf("signal %d of %d: %w", pid, root, err)
+	var pids []int
+	for _, m := range slices.Backward(members) {
+		pids = append(pids, m.pid)
+		if err := syscall.Kill(m.pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return pids, fmt.Errorf("signal %d of %d: %w", m.pid, root, err)
 		}
 	}
 	return pids, nil
 }
 
 func killTree(root int) error            { _, err := signalTree(root, syscall.SIGKILL); return err }
-func pauseTree(root int) ([]int, error)  { return signalTree(root, syscall.SIGSTOP) }
 func resumeTree(root int) ([]int, error) { return signalTree(root, syscall.SIGCONT) }
 func quitProcess(pid int) error          { return syscall.Kill(pid, syscall.SIGQUIT) }
 
-// descendants lists the children of root, their children, and so on.
-func descendants(root int) ([]int, error) {
-	out, err := exec.Command("ps", "-A", "-o", "pid=,ppid=").Output()
+// pauseTimeout is how long processes may take to stop: one that waits for a disk goes on until that has answered.
+const pauseTimeout = 20 * time.Second
+
+// pauseTree stops the process and all its descendants, and returns them. A process stops only when it is scheduled
+// next, which takes its time on a loaded machine, so this waits until all have.
+func pauseTree(root int) ([]int, error) {
+	deadline := time.Now().Add(pauseTimeout)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		pids, err := signalTree(root, syscall.SIGSTOP)
+		if err != nil {
+			return pids, err
+		}
+		members, err := tree(root)
+		if err != nil || !slices.ContainsFunc(members, member.runs) {
+			return pids, err
+		}
+		if time.Now().After(deadline) {
+			return pids, fmt.Errorf("not all have stopped after %v: %v", pauseTimeout, members)
+		}
+		<-tick.C
+	}
+}
+
+// member is a process of a tree, with its state as ps has it.
+type member struct {
+	pid   int
+	state string
+}
+
+// runs is false of what has stopped or is dead.
+func (m member) runs() bool { return !strings.ContainsAny(m.state, "TZ") }
+
+// tree lists the process, its children, their children, and so on.
+func tree(root int) ([]member, error) {
+	out, err := exec.Command("ps", "-A", "-o", "pid=,ppid=,stat=").Output()
 	if err != nil {
 		return nil, fmt.Errorf("ps: %w", err)
 	}
-	children := map[int][]int{}
+	var found []member
+	children := map[int][]member{}
 	for line := range strings.Lines(string(out)) {
-		var pid, parent int
-		if _, err := fmt.Sscan(line, &pid, &parent); err != nil {
+		var m member
+		var parent int
+		if _, err := fmt.Sscan(line, &m.pid, &parent, &m.state); err != nil {
 			return nil, fmt.Errorf("ps says %q: %w", line, err)
 		}
-		children[parent] = append(children[parent], pid)
+		if m.pid == root {
+			found = append(found, m)
+		}
+		children[parent] = append(children[parent], m)
 	}
-	found := children[root]
 	for i := 0; i < len(found); i++ {
-		found = append(found, children[found[i]]...)
+		found = append(found, children[found[i].pid]...)
 	}
 	return found, nil
 }

@@ -187,9 +187,10 @@ func testPaused(t *testing.T, server *rig.RabbitMQServer) {
 	began := time.Now()
 	err := publish(t, b, m)
 	took := time.Since(began)
-	wantOutage(t, publish(t, b, message(topic, "other")))
+	afterwards := publish(t, b, message(topic, "other"))
 	must(t, server.Resume())
 	wantOutage(t, err)
+	wantOutage(t, afterwards)
 	if took > 20*time.Second {
 		t.Errorf("the outage took %v to show", took)
 	}
