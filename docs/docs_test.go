@@ -143,3 +143,22 @@ func testsBelow(t *testing.T, root string) map[string]bool {
 }
 
 var declared = regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing`)
+
+// The README of a service says how often an event is tried that the broker refuses: as often as the default has it.
+func TestReadmeOfServiceSaysAttempts(t *testing.T) {
+	config, err := os.ReadFile("../templates/service/internal/gen/outbox/config.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	attempts := regexp.MustCompile("env:\"RELAY_MAX_ATTEMPTS\" envDefault:\"([0-9]+)\"").FindSubmatch(config)
+	if attempts == nil {
+		t.Fatal("no default of RELAY_MAX_ATTEMPTS")
+	}
+	readme, err := os.ReadFile("../templates/fragment/README.md.tmpl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "is tried " + string(attempts[1]) + " times"; !strings.Contains(string(readme), want) {
+		t.Errorf("README.md.tmpl does not say %q", want)
+	}
+}
