@@ -78,6 +78,7 @@ func (a *app) root() *cobra.Command {
 		return usage(err.Error(), "run "+cmd.CommandPath()+" --help for the flags")
 	})
 	root.PersistentFlags().StringVar(&a.format, "error-format", a.format, "how errors are printed: text, json or github-actions")
+	offer(root, "error-format", "text", "json", "github-actions")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.checkFormat() }
 	root.AddCommand(a.newCommand(), a.regenCommand(), a.explainCommand(), a.schemaCommand(), a.versionCommand(), a.completionCommand())
 	return root
@@ -92,6 +93,13 @@ func (a *app) checkFormat() error {
 	unknown := a.format
 	a.format = string(diag.Text)
 	return usage(fmt.Sprintf("no error format %q", unknown), "write text, json or github-actions")
+}
+
+// offer makes a shell complete a flag with its values, where it would offer files.
+func offer(cmd *cobra.Command, flag string, values ...string) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // no such flag
+	}
 }
 
 // args checks the number of arguments.

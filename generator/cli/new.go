@@ -50,6 +50,8 @@ everything svcgen regen needs.`,
 	f.maxProto.flag(cmd)
 	flags.BoolVar(&f.dryRun, "dry-run", false, "list the files and write nothing")
 	flags.BoolVar(&f.json, "json", false, "print what was done as JSON")
+	offer(cmd, "database", "sqlite", "postgres", "mysql")
+	offer(cmd, "broker", "memory", "kafka", "rabbitmq")
 	return cmd
 }
 
