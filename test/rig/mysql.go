@@ -38,7 +38,7 @@ func startMySQL(ctx context.Context, secure bool) (*Server, error) {
 	data := filepath.Join(s.dir, "data")
 	err = run(ctx, command{
 		path: install, user: mysqlUser,
-		args: []string{"--no-defaults", "--datadir=" + data, "--skip-test-db", "--auth-root-authentication-method=normal"},
+		args: []string{"--no-defaults", "--datadir=" + data, "--tmpdir=" + s.dir, "--skip-test-db", "--auth-root-authentication-method=normal"},
 	})
 	if err != nil {
 		return nil, errors.Join(err, s.Stop())
@@ -58,7 +58,7 @@ func startMySQL(ctx context.Context, secure bool) (*Server, error) {
 	s.command = command{
 		path: daemon, user: mysqlUser,
 		args: append([]string{
-			"--no-defaults", "--datadir=" + data, "--port=" + portOf(s.addr), "--bind-address=127.0.0.1",
+			"--no-defaults", "--datadir=" + data, "--tmpdir=" + s.dir, "--port=" + portOf(s.addr), "--bind-address=127.0.0.1",
 			"--socket=" + filepath.Join(s.dir, "s"), "--pid-file=" + filepath.Join(s.dir, "pid"),
 			"--init-file=" + initFile, "--skip-name-resolve", "--max-connections=300",
 			"--innodb-buffer-pool-size=128M", "--innodb-flush-log-at-trx-commit=1",

@@ -275,3 +275,15 @@ func eventually(t *testing.T, what string, check func() error) {
 		<-tick.C
 	}
 }
+
+// TestMySQLElsewhere starts one where only root may write beside its folder, as in a folder that somebody made for TMPDIR.
+func TestMySQLElsewhere(t *testing.T) {
+	dir := t.TempDir()
+	for _, d := range []string{filepath.Dir(dir), dir} {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("TMPDIR", dir)
+	Private(t, StartMySQL)
+}
