@@ -35,6 +35,12 @@ func TestLoad(t *testing.T) {
 			check: func(c *Config) (any, any) { return c.Database.URL, "from-file.db" },
 		},
 		{
+			name: "an empty variable is the default, with the service's name in it", environ: []string{"NOTES_DATABASE_URL=", "NOTES_GRPC_TIMEOUT="},
+			check: func(c *Config) (any, any) {
+				return [2]any{c.Database.URL, c.GRPC.Timeout}, [2]any{"notes.db", 10 * time.Second}
+			},
+		},
+		{
 			name: "set or not", environ: []string{"NOTES_DRAIN_DELAY=5s"},
 			check: func(c *Config) (any, any) {
 				return [2]bool{c.IsSet("DRAIN_DELAY"), c.IsSet("DATABASE_URL")}, [2]bool{true, false}
