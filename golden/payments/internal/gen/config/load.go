@@ -43,7 +43,9 @@ func Load(src Source) (*Config, error) {
 	}
 	problems := c.readSecrets(groups, values)
 	for _, f := range fields {
-		if _, c.set[f.Key] = values[src.Prefix+f.Key]; !c.set[f.Key] && strings.Contains(f.Default, "{") {
+		var value string
+		value, c.set[f.Key] = values[src.Prefix+f.Key]
+		if value == "" && strings.Contains(f.Default, "{") { // env gives what is empty the default as it stands in the tag
 			values[src.Prefix+f.Key] = f.DefaultFor(src.Name)
 		}
 	}
