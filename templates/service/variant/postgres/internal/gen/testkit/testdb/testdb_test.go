@@ -1,6 +1,7 @@
 package testdb
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -29,8 +30,8 @@ func TestConfig(t *testing.T) {
 type ending struct{ testing.TB }
 
 func (ending) Helper()           {}
-func (ending) Skip(args ...any)  { panic("skip: " + args[0].(string)) }
-func (ending) Fatal(args ...any) { panic("fatal: " + args[0].(string)) }
+func (ending) Skip(args ...any)  { panic("skip: " + fmt.Sprint(args...)) }
+func (ending) Fatal(args ...any) { panic("fatal: " + fmt.Sprint(args...)) }
 
 func outcome(t *testing.T) (how string) {
 	t.Helper()
