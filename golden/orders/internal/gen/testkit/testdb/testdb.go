@@ -18,20 +18,17 @@ import (
 	"github.com/acme/orders/internal/gen/store"
 )
 
-// form is what TEST_DATABASE_URL must look like.
-const form = "postgres://USER:PASSWORD@HOST/postgres, of a role that may create databases"
-
 // Config returns base, changed so that it names an empty database which only this test uses. Where no server is
 // named it skips the test and says how to name one.
 func Config(tb testing.TB, base store.Config) store.Config {
 	tb.Helper()
 	named := os.Getenv("TEST_DATABASE_URL")
 	if named == "" {
-		tb.Skip("needs PostgreSQL: set TEST_DATABASE_URL to " + form)
+		tb.Skip("needs PostgreSQL: set TEST_DATABASE_URL to postgres://USER:PASSWORD@HOST/postgres, of a role that may create databases")
 	}
 	server, err := url.Parse(named)
 	if err != nil || server.Host == "" { // not err itself, which has the password
-		tb.Fatal("TEST_DATABASE_URL is not " + form)
+		tb.Fatal("TEST_DATABASE_URL is not postgres://USER:PASSWORD@HOST/postgres, of a role that may create databases")
 	}
 	name := "test_" + strings.ReplaceAll(uuid.NewString(), "-", "")
 	admin := server.String()
