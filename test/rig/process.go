@@ -104,16 +104,17 @@ func (p *process) stop() error {
 	return p.kill()
 }
 
-// kill ends the tree with SIGKILL and waits until the leader is gone.
+// kill ends the tree with SIGKILL and waits until all of it is gone.
 func (p *process) kill() error {
 	if !p.alive() {
 		return nil
 	}
-	if err := killTree(p.pid); err != nil && p.alive() {
+	pids, err := killTree(p.pid)
+	if err != nil && p.alive() {
 		return err
 	}
 	<-p.exited
-	return nil
+	return gone(pids)
 }
 
 // pause also tells the keeper of each process it stops: a stopped one does not notice that its parent has died.
