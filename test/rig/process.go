@@ -91,7 +91,7 @@ func (p *process) alive() bool {
 }
 
 // quitTimeout is how long a server may take to end in order before it is killed.
-const quitTimeout = 3 * time.Second
+const quitTimeout = 20 * time.Second
 
 // stop ends the server for good. PostgreSQL leaves a System V segment behind when it is merely killed.
 func (p *process) stop() error {
