@@ -118,7 +118,9 @@ var (
 
 	slow = Fault{Name: "slow-transactions", Stack: pgRabbit, Keys: 16, Patience: patience, Expect: unnoticed(history.BiteSeen), Inflict: slowDown}
 
-	held = Fault{Name: "transaction-held", Stack: pgRabbit, Patience: patience, Expect: within(heldSeconds*2/3, unnoticed()), Inflict: holdWriter}
+	held = Fault{
+		Name: "transaction-held", Stack: pgRabbit, Patience: patience, Expect: within(heldSeconds*2/3, unnoticed()), Inflict: holdWriter,
+	}
 
 	crowd = Fault{
 		Name: "slow-broker", Stack: pgRabbit, Replicas: 2, Keys: 8, Patience: patience, Expect: unnoticed(history.BiteSeen), Inflict: crowded,

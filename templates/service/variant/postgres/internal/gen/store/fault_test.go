@@ -385,7 +385,9 @@ func TestWake(t *testing.T) {
 	defer cancel()
 	eventually(t, func() bool {
 		var n int
-		err := db.pool.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%' AND state = 'idle'`).Scan(&n)
+		err := db.pool.QueryRow(ctx, `
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND query LIKE 'LISTEN%' AND state = 'idle'`).Scan(&n)
 		return err == nil && n == 2
 	})
 	for range 50 {
