@@ -36,11 +36,11 @@ test-service: ## the reference service under the race detector; alone, it skips 
 
 faults: ## break servers and processes under a service and judge what became of its events; FAULT=kafka-* for some
 	$(RIG) install
-	$(TEST) ./test/faults -v -run TestFaults -fault '$(FAULT)'
+	$(TEST) -timeout 60m ./test/faults -v -run TestFaults -fault '$(FAULT)'
 
 museum: ## put known mistakes into the service and see each caught; BUG=name or pattern, BUG=today for the day's few
 	$(RIG) install
-	$(TEST) ./test/faults -v -run TestMuseum -museum '$(BUG)'
+	$(TEST) -timeout 60m ./test/faults -v -run TestMuseum -museum '$(BUG)'
 
 soak: soak-regen soak-faults ## both soaks, for SOAK=2h each
 

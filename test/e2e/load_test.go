@@ -17,6 +17,9 @@ const (
 	writers       = 8
 	keysPerWriter = 8
 
+	// callDeadline is of one call: none may reach it, on a machine that has other things to do.
+	callDeadline = 30 * time.Second
+
 	// pace is how often a writer calls, at most: the proof is in faults, not in how much this machine can take.
 	pace = 20 * time.Millisecond
 )
@@ -95,7 +98,7 @@ func (l *load) once(ctx context.Context, key string, seq, turn int) bool {
 	r := l.replicas[turn%len(l.replicas)]
 	l.begun[key] = seq
 	l.mu.Unlock()
-	calling, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	calling, cancel := context.WithTimeout(context.WithoutCancel(ctx), callDeadline)
 	defer cancel()
 	start := time.Now()
 	op := operation(key, seq)

@@ -50,7 +50,7 @@ func TestBrokerOutage(t *testing.T) {
 			if err := server.Kill(); err != nil {
 				t.Fatal(err)
 			}
-			over := time.After(*outage)
+			before, over := l.successes(), time.After(*outage)
 			eventually(t, patience, "events wait", func(ctx context.Context) error {
 				s, err := r.Status(ctx)
 				if err == nil && s.Outbox.Pending < 100 {
@@ -63,7 +63,6 @@ func TestBrokerOutage(t *testing.T) {
 					t.Logf("the last the broker said:\n%s", log[max(0, len(log)-6000):])
 				}
 			})
-			before := l.successes()
 			<-over
 			during := l.successes() - before
 			waiting, err := r.Status(t.Context())
@@ -178,5 +177,6 @@ func TestDatabaseOutage(t *testing.T) {
 	r.stop(t)
 }
 
-// failFast is well below the deadline a call has.
-const failFast = 5 * time.Second
+// failFast is well below the deadline a call has, and above what a loaded machine adds to the three seconds that a service
+// waits for a connection.
+const failFast = 10 * time.Second

@@ -36,6 +36,7 @@ func databaseFaults(name string, stack workload.Stack) []Fault {
 // killDatabase leaves it dead until the service says that it is not ready.
 func killDatabase(ctx context.Context, s *Scene) error {
 	s.Begin()
+	before := s.unready.Load()
 	if err := s.DB.server.Kill(); err != nil {
 		return err
 	}
@@ -43,8 +44,13 @@ func killDatabase(ctx context.Context, s *Scene) error {
 	err := s.Until(ctx, time.Minute, "the service is not ready", func(ctx context.Context) error {
 		return p.Probe(ctx, "/readyz", http.StatusServiceUnavailable)
 	})
-	// A little longer: whoever watches must have seen it too.
-	if err = errors.Join(err, s.For(ctx, time.Second)); err != nil {
+	// Whoever watches must have seen it too.
+	if err = errors.Join(err, s.Until(ctx, time.Minute, "it is seen not to be ready", func(context.Context) error {
+		if s.unready.Load() == before {
+			return errors.New("it was not yet")
+		}
+		return nil
+	})); err != nil {
 		return err
 	}
 	if err := s.DB.server.Start(ctx); err != nil {
@@ -176,7 +182,7 @@ func exhaustPool(ctx context.Context, s *Scene) error {
 		return err
 	}
 	waiting := 0
-	err = s.Until(ctx, 10*time.Second, "all connections wait", func(ctx context.Context) error {
+	err = s.Until(ctx, 30*time.Second, "all connections wait", func(ctx context.Context) error {
 		err := s.DB.QueryRowContext(ctx, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&waiting)
 		if err == nil && waiting < 4 {
 			err = fmt.Errorf("%d do", waiting)
@@ -284,13 +290,23 @@ func skewClock(ctx context.Context, s *Scene) error {
 		if err := s.For(ctx, 1500*time.Millisecond); err != nil {
 			return err
 		}
-		var leases int
-		q := "SELECT count(*) FROM outbox_lease WHERE abs(extract(epoch FROM expires_at - pg_catalog.now() - $1::interval)) < 60"
-		if err := s.DB.QueryRowContext(ctx, q, amount).Scan(&leases); err != nil {
-			return err
+		if amount != "1 day" {
+			continue
 		}
-		if amount == "1 day" && leases > 0 {
+		if err := s.Until(ctx, 30*time.Second, "leases end in a day", func(ctx context.Context) error {
+			var leases int
+			q := "SELECT count(*) FROM outbox_lease WHERE abs(extract(epoch FROM expires_at - pg_catalog.now() - $1::interval)) < 60"
+			err := s.DB.QueryRowContext(ctx, q, amount).Scan(&leases)
+			switch {
+			case err != nil:
+				return err
+			case leases == 0:
+				return errors.New("none does")
+			}
 			s.Seen("%d leases end in a day", leases)
+			return nil
+		}); err != nil {
+			return err
 		}
 	}
 	s.Heal()

@@ -26,10 +26,20 @@ type Exhibit struct {
 	Bites  string // where it breaks none: what shows that the patch does something
 }
 
+// Control is the exhibit's fault, done to the service as it is emitted: it has the time it takes.
+func (e Exhibit) Control() Fault {
+	f := e.Fault
+	f.Patience = 0
+	return f
+}
+
 // Broken is the exhibit's fault, done to the service with the bug.
 func (e Exhibit) Broken() Fault {
 	f := e.Fault
 	f.Patches = e.Bug
+	if e.Breaks == "" {
+		f.Patience = 0
+	}
 	if e.Bites != "" {
 		f.Expect.Bites = append([]string{e.Bites}, f.Expect.Bites...)
 	}
@@ -77,8 +87,12 @@ func Museum() []Exhibit {
 	}
 }
 
-// patience is enough for what comes at all.
-const patience = 5 * time.Second
+const (
+	// patience is enough for what comes at all, of a service with a mistake. One without has as long as it takes.
+	patience = 5 * time.Second
+	// heldSeconds is how long a transaction is held, so long that a slow machine is told from events that wait for it.
+	heldSeconds = 12
+)
 
 // The faults of the museum. Each makes happen within seconds what in production takes a bad day.
 var (
@@ -104,7 +118,9 @@ var (
 
 	slow = Fault{Name: "slow-transactions", Stack: pgRabbit, Keys: 16, Patience: patience, Expect: unnoticed(history.BiteSeen), Inflict: slowDown}
 
-	held = Fault{Name: "transaction-held", Stack: pgRabbit, Patience: patience, Expect: within(3, unnoticed()), Inflict: holdWriter}
+	held = Fault{
+		Name: "transaction-held", Stack: pgRabbit, Patience: patience, Expect: within(heldSeconds*2/3, unnoticed()), Inflict: holdWriter,
+	}
 
 	crowd = Fault{
 		Name: "slow-broker", Stack: pgRabbit, Replicas: 2, Keys: 8, Patience: patience, Expect: unnoticed(history.BiteSeen), Inflict: crowded,
@@ -134,7 +150,21 @@ func letBe(ctx context.Context, s *Scene) error {
 
 func cutBroker(_ context.Context, s *Scene) error { s.Server.Proxy().Cut(); return nil }
 
-func healBroker(_ context.Context, s *Scene) error { s.Server.Proxy().Heal(); return nil }
+// healBroker waits for the backlog that the cut is known by. With a mistake there may be none.
+func healBroker(ctx context.Context, s *Scene) error {
+	_ = s.Until(ctx, 10*time.Second, "events wait", func(ctx context.Context) error {
+		n, err := s.Depth(ctx)
+		if err == nil && n < history.Backlog {
+			err = fmt.Errorf("%d do", n)
+		}
+		if err == nil {
+			s.rec.Add(history.Record{Kind: history.Depth, Pending: n})
+		}
+		return err
+	})
+	s.Server.Proxy().Heal()
+	return ctx.Err()
+}
 
 // unbindFor takes the way to the queue away for so many calls, fewer than it takes for an event to be given up.
 func unbindFor(calls int) inflict {
@@ -144,11 +174,11 @@ func unbindFor(calls int) inflict {
 		if err == nil {
 			err = s.Succeed(ctx, calls)
 		}
-		if err = errors.Join(err, s.bind()); err != nil {
-			return err
-		}
 		var refused int
-		if err := s.DB.QueryRowContext(ctx, "SELECT count(*) FROM outbox WHERE attempts > 0").Scan(&refused); err != nil {
+		if err == nil {
+			err = s.DB.QueryRowContext(ctx, "SELECT count(*) FROM outbox WHERE attempts > 0").Scan(&refused)
+		}
+		if err = errors.Join(err, s.bind()); err != nil {
 			return err
 		}
 		if refused > 0 {
@@ -211,7 +241,7 @@ func slowDown(ctx context.Context, s *Scene) error {
 		return err
 	}
 	var waiting int
-	err := s.Until(ctx, 10*time.Second, "transactions wait", func(ctx context.Context) error {
+	err := s.Until(ctx, 30*time.Second, "transactions wait", func(ctx context.Context) error {
 		err := s.DB.QueryRowContext(ctx, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'").Scan(&waiting)
 		if err == nil && waiting < 2 {
 			err = fmt.Errorf("%d do", waiting)
@@ -246,7 +276,7 @@ func holdWriter(ctx context.Context, s *Scene) error {
 	if _, err := writer.ExecContext(ctx, "INSERT INTO total (key, version) VALUES ('held', 1)"); err != nil {
 		return err
 	}
-	if err := s.For(ctx, 5*time.Second); err != nil {
+	if err := s.For(ctx, heldSeconds*time.Second); err != nil {
 		return err
 	}
 	s.Heal()
@@ -260,10 +290,18 @@ func crowded(ctx context.Context, s *Scene) error {
 	if err := s.Succeed(ctx, 400); err != nil {
 		return err
 	}
-	if n, err := s.Depth(ctx); err != nil {
-		return err
-	} else if n > 0 {
+	if err := s.Until(ctx, 30*time.Second, "events wait", func(ctx context.Context) error {
+		n, err := s.Depth(ctx)
+		switch {
+		case err != nil:
+			return err
+		case n == 0:
+			return errors.New("none does")
+		}
 		s.Seen("%d events waited", n)
+		return nil
+	}); err != nil {
+		return err
 	}
 	old := s.Processes()[0]
 	if _, err := s.Start(ctx); err != nil {

@@ -57,7 +57,7 @@ func TestMuseum(t *testing.T) {
 	var faults, controls []Fault
 	for _, e := range list {
 		if last := len(controls) - 1; last < 0 || controls[last].Name != e.Fault.Name {
-			controls = append(controls, e.Fault)
+			controls = append(controls, e.Control())
 		}
 		faults = append(faults, e.Broken())
 	}

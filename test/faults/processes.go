@@ -125,7 +125,7 @@ func restartAll(ctx context.Context, s *Scene) error {
 
 // share waits until so many relays have leases.
 func (s *Scene) share(ctx context.Context, relays int) error {
-	return s.Until(ctx, 20*time.Second, fmt.Sprintf("%d relays share the outbox", relays), func(ctx context.Context) error {
+	return s.Until(ctx, time.Minute, fmt.Sprintf("%d relays share the outbox", relays), func(ctx context.Context) error {
 		var n int
 		err := s.DB.QueryRowContext(ctx, "SELECT count(DISTINCT owner) FROM outbox_lease WHERE owner IS NOT NULL AND expires_at > now()").Scan(&n)
 		if err == nil && n != relays {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -62,6 +63,7 @@ type Scene struct {
 	arrived   map[string]bool
 	lastTap   time.Time
 	strange   error
+	unready   atomic.Int64 // how often a process was seen not to be ready
 	watchers  sync.WaitGroup
 	watching  context.Context
 	onClose   func() error
@@ -74,18 +76,25 @@ type Process struct {
 
 	mu     sync.Mutex
 	silent bool // it is paused, killed or asked to end: what it says of itself does not count
+	turns  int  // how often that has changed
 }
 
 func (p *Process) hush(silent bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.silent = silent
+	p.turns++
 }
 
 func (p *Process) hushed() bool {
+	silent, _ := p.hushes()
+	return silent
+}
+
+func (p *Process) hushes() (silent bool, turns int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.silent
+	return p.silent, p.turns
 }
 
 const (
@@ -95,13 +104,15 @@ const (
 	before  = 200             // calls that must have succeeded before a fault
 	after   = 200             // and after it
 	wait    = 5 * time.Second // of a caller for its answer
+	// waitLong is wait where no call may fail, on a machine that has other things to do.
+	waitLong = 20 * time.Second
 	// pause is how long a server or a process is stopped: longer than leases last, and than callers wait, since all of them may
 	// have their answers when it goes on sooner, and nothing is seen to fail.
 	pause = wait + time.Second
 	// drain is how long the outbox may take to become empty after the load has ended.
-	drain = 30 * time.Second
+	drain = time.Minute
 	// quiet is how long nothing must have arrived before the rest counts as lost.
-	quiet = 10 * time.Second
+	quiet = 30 * time.Second
 )
 
 // settings make a service notice within a run what it would notice within a minute, and believe a refusal soon.
@@ -136,13 +147,21 @@ func (l *Lab) play(ctx context.Context, f Fault, seed uint64, rate int, out io.W
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.mend())
+		}
+		err = errors.Join(err, s.close())
+	}()
 	for range max(f.Replicas, 1) {
 		if _, err := s.Start(ctx); err != nil {
 			return err
 		}
 	}
 	opts := workload.Options{Prefix: s.prefix, Writers: writers, Keys: cmp.Or(s.Fault.Keys, keys), Rate: rate, Seed: seed, Wait: wait}
+	if s.Fault.Expect.Answers {
+		opts.Wait = waitLong
+	}
 	if s.Load, err = workload.Start(ctx, s.build.tree, s.rec, opts); err != nil {
 		return err
 	}
@@ -189,6 +208,28 @@ func (l *Lab) scene(ctx context.Context, f Fault, seed uint64, out io.Writer) (*
 		return errors.Join(s.rec.Close(), s.DB.Close())
 	}
 	return s, nil
+}
+
+// mend makes the servers well again of a run that ended in the middle of a fault: other runs need them.
+func (s *Scene) mend() error {
+	ctx := context.Background() // the run's own may be over
+	servers := []*rig.Server{s.Server}
+	if s.DB.server != nil {
+		servers = append(servers, s.DB.server)
+	}
+	if s.Kafka != nil {
+		servers = append(servers, s.Kafka.Nodes[1:]...)
+	}
+	var errs []error
+	for _, v := range servers {
+		v.Proxy().Heal()
+		errs = append(errs, v.Start(ctx), v.Resume())
+	}
+	if s.Rabbit != nil {
+		_, err := s.Rabbit.Ctl(ctx, unblocked...)
+		errs = append(errs, err, s.bind())
+	}
+	return errors.Join(errs...)
 }
 
 // close ends what is left of a run, whatever it came to.
@@ -400,10 +441,11 @@ var gauges = []string{"go_goroutines", "process_open_fds"}
 // watchHealth writes down what a process says of itself while it is up and runs.
 func (s *Scene) watchHealth(ctx context.Context, p *Process) {
 	every(ctx, p.Ended, 200*time.Millisecond, func() {
-		if p.hushed() {
+		silent, turns := p.hushes()
+		if silent {
 			return
 		}
-		asking, cancel := context.WithTimeout(ctx, 5*time.Second)
+		asking, cancel := context.WithTimeout(ctx, 20*time.Second)
 		defer cancel()
 		rec := history.Record{Kind: history.Status, Name: p.Name}
 		ready, live := p.Probe(asking, "/readyz", http.StatusOK), p.Probe(asking, "/livez", http.StatusOK)
@@ -421,8 +463,13 @@ func (s *Scene) watchHealth(ctx context.Context, p *Process) {
 			case <-ctx.Done():
 			}
 		}
-		if !p.hushed() && ctx.Err() == nil { // it may have become so since
-			s.rec.Add(rec)
+		// It may have become so since, and perhaps goes on already.
+		if silent, now := p.hushes(); silent || now != turns || ctx.Err() != nil {
+			return
+		}
+		s.rec.Add(rec)
+		if !rec.Ready {
+			s.unready.Add(1)
 		}
 	})
 }

@@ -101,8 +101,8 @@ const (
 	BiteDeath     = "death"     // a process was killed
 )
 
-// backlog is how many events must have waited for BiteBacklog.
-const backlog = 100
+// Backlog is how many events must have waited for BiteBacklog.
+const Backlog = 100
 
 // Recorder writes a history. It may be used from any goroutine; an error of its writer is told by Close.
 type Recorder struct {

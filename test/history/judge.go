@@ -250,7 +250,7 @@ func (c *checker) gates() {
 		case BiteUnknown:
 			ok = unknown > 0
 		case BiteBacklog:
-			ok = c.maxQueued >= backlog
+			ok = c.maxQueued >= Backlog
 		case BiteDuplicate:
 			ok = c.v.Duplicates > 0
 		case BiteDeath:

@@ -51,7 +51,7 @@ func ownDatabase(t testing.TB, driver, server, create, drop string) {
 			return err
 		}
 		defer func() { _ = db.Close() }() // a connection of the test rig's own
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		_, err = db.ExecContext(ctx, statement)
 		return err

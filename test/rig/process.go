@@ -91,7 +91,7 @@ func (p *process) alive() bool {
 }
 
 // quitTimeout is how long a server may take to end in order before it is killed.
-const quitTimeout = 3 * time.Second
+const quitTimeout = 20 * time.Second
 
 // stop ends the server for good. PostgreSQL leaves a System V segment behind when it is merely killed.
 func (p *process) stop() error {
@@ -104,16 +104,17 @@ func (p *process) stop() error {
 	return p.kill()
 }
 
-// kill ends the tree with SIGKILL and waits until the leader is gone.
+// kill ends the tree with SIGKILL and waits until all of it is gone.
 func (p *process) kill() error {
 	if !p.alive() {
 		return nil
 	}
-	if err := killTree(p.pid); err != nil && p.alive() {
+	pids, err := killTree(p.pid)
+	if err != nil && p.alive() {
 		return err
 	}
 	<-p.exited
-	return nil
+	return gone(pids)
 }
 
 // pause also tells the keeper of each process it stops: a stopped one does not notice that its parent has died.

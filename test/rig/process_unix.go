@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/user"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,17 +75,44 @@ func signalTree(root int, sig syscall.Signal) ([]int, error) {
 	return pids, nil
 }
 
-func killTree(root int) error            { _, err := signalTree(root, syscall.SIGKILL); return err }
+func killTree(root int) ([]int, error)   { return signalTree(root, syscall.SIGKILL) }
 func resumeTree(root int) ([]int, error) { return signalTree(root, syscall.SIGCONT) }
 func quitProcess(pid int) error          { return syscall.Kill(pid, syscall.SIGQUIT) }
 
-// pauseTimeout is how long processes may take to stop: one that waits for a disk goes on until that has answered.
-const pauseTimeout = 20 * time.Second
+// signalTimeout is how long processes may take to stop or to die: one that waits for a disk goes on until that has
+// answered.
+const signalTimeout = 60 * time.Second
+
+// gone waits until the processes are dead. Until then they have the ports and files that the next start wants.
+func gone(pids []int) error {
+	deadline := time.Now().Add(signalTimeout)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		// Of those that are only waited for by nobody ps has to tell.
+		if !slices.ContainsFunc(pids, func(pid int) bool { return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }) {
+			return nil
+		}
+		all, err := list()
+		if err != nil {
+			return err
+		}
+		ours := slices.DeleteFunc(all, func(m member) bool { return !slices.Contains(pids, m.pid) })
+		left := slices.DeleteFunc(slices.Clone(ours), func(m member) bool { return strings.Contains(m.state, "Z") })
+		if len(left) == 0 && len(running(ours)) == 0 {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("not all are dead after %v: %v", signalTimeout, left)
+		}
+		<-tick.C
+	}
+}
 
 // pauseTree stops the process and all its descendants, and returns them. A process stops only when it is scheduled
 // next, which takes its time on a loaded machine, so this waits until all have.
 func pauseTree(root int) ([]int, error) {
-	deadline := time.Now().Add(pauseTimeout)
+	deadline := time.Now().Add(signalTimeout)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -93,11 +121,11 @@ func pauseTree(root int) ([]int, error) {
 			return pids, err
 		}
 		members, err := tree(root)
-		if err != nil || !slices.ContainsFunc(members, member.runs) {
+		if err != nil || !slices.ContainsFunc(members, member.runs) && len(running(members)) == 0 {
 			return pids, err
 		}
 		if time.Now().After(deadline) {
-			return pids, fmt.Errorf("not all have stopped after %v: %v", pauseTimeout, members)
+			return pids, fmt.Errorf("not all have stopped after %v: %v", signalTimeout, members)
 		}
 		<-tick.C
 	}
@@ -105,36 +133,63 @@ func pauseTree(root int) ([]int, error) {
 
 // member is a process of a tree, with its state as ps has it.
 type member struct {
-	pid   int
-	state string
+	pid, parent int
+	state       string
 }
 
 // runs is false of what has stopped or is dead.
 func (m member) runs() bool { return !strings.ContainsAny(m.state, "TZ") }
 
+// running names the threads of members that are neither stopped nor dead, where the kernel tells of them: ps has the
+// state of a process's first one only.
+func running(members []member) (found []string) {
+	for _, m := range members {
+		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", m.pid)) // the pattern is sound
+		for _, file := range threads {
+			stat, err := os.ReadFile(file) // of a thread that may have ended
+			if _, state, ok := strings.Cut(string(stat), ") "); err == nil && ok && !strings.ContainsAny(state[:1], "TZX") {
+				found = append(found, string(stat))
+			}
+		}
+	}
+	return found
+}
+
 // tree lists the process, its children, their children, and so on.
 func tree(root int) ([]member, error) {
-	out, err := exec.Command("ps", "-A", "-o", "pid=,ppid=,stat=").Output()
+	all, err := list()
 	if err != nil {
-		return nil, fmt.Errorf("ps: %w", err)
+		return nil, err
 	}
 	var found []member
 	children := map[int][]member{}
-	for line := range strings.Lines(string(out)) {
-		var m member
-		var parent int
-		if _, err := fmt.Sscan(line, &m.pid, &parent, &m.state); err != nil {
-			return nil, fmt.Errorf("ps says %q: %w", line, err)
-		}
+	for _, m := range all {
 		if m.pid == root {
 			found = append(found, m)
 		}
-		children[parent] = append(children[parent], m)
+		children[m.parent] = append(children[m.parent], m)
 	}
 	for i := 0; i < len(found); i++ {
 		found = append(found, children[found[i].pid]...)
 	}
 	return found, nil
+}
+
+// list is all processes there are.
+func list() ([]member, error) {
+	out, err := exec.Command("ps", "-A", "-o", "pid=,ppid=,stat=").Output()
+	if err != nil {
+		return nil, fmt.Errorf("ps: %w", err)
+	}
+	var all []member
+	for line := range strings.Lines(string(out)) {
+		var m member
+		if _, err := fmt.Sscan(line, &m.pid, &m.parent, &m.state); err != nil {
+			return nil, fmt.Errorf("ps says %q: %w", line, err)
+		}
+		all = append(all, m)
+	}
+	return all, nil
 }
 
 // lockFile takes an exclusive lock that ends with the process or with the returned function.

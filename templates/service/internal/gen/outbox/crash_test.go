@@ -81,7 +81,7 @@ func drain(t testing.TB, db *store.DB, p outbox.Publisher) {
 	defer stop()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for end := time.Now().Add(30 * time.Second); ; <-tick.C {
+	for end := time.Now().Add(time.Minute); ; <-tick.C {
 		s, err := db.Queue().Stats(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -138,7 +138,7 @@ func TestChild(t *testing.T) {
 		}
 		return nil
 	})
-	t.Fatalf("the child survived: %v", errors.Join(err, wait(t, time.Minute)))
+	t.Fatalf("the child survived: %v", errors.Join(err, wait(t, 2*time.Minute)))
 }
 
 func wait(t testing.TB, d time.Duration) error {
@@ -158,7 +158,7 @@ func child(t *testing.T, point, dir string) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(exe, "-test.run=^TestChild$", "-test.timeout=60s")
+	cmd := exec.Command(exe, "-test.run=^TestChild$", "-test.timeout=3m")
 	cmd.Env = append(os.Environ(), childEnv+"="+point, dirEnv+"="+dir)
 	return cmd
 }
@@ -317,7 +317,7 @@ func TestKilledUnderLoad(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		for end := time.Now().Add(30 * time.Second); written() < before+50 && time.Now().Before(end); {
+		for end := time.Now().Add(time.Minute); written() < before+50 && time.Now().Before(end); {
 			time.Sleep(5 * time.Millisecond) // the child starts as fast as the machine lets it
 		}
 		time.Sleep(time.Duration(rnd.IntN(150)) * time.Millisecond)

@@ -270,7 +270,7 @@ func TestGivingUpPassesTheTurn(t *testing.T) {
 		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}
-		ctx, cancel = context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
 		must(t, db.InTx(ctx, nothing))
 		cancel()
 	}

@@ -29,7 +29,7 @@ import (
 )
 
 // patience is how long anything here may take before the test fails.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // How often an event is published again for a subscription that may not be there yet.
 const (

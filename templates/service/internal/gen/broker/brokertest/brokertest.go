@@ -34,14 +34,14 @@ type Suite struct {
 	Topic func(t testing.TB) string
 	// Refused returns a message that the broker refuses for what it is; nil where there is none.
 	Refused func(t testing.TB) *outbox.Message
-	// Patience is how long to wait for anything; 10 s when zero.
+	// Patience is how long to wait for anything; a minute when zero.
 	Patience time.Duration
 }
 
 // Run runs the suite.
 func Run(t *testing.T, s Suite) {
 	if s.Patience == 0 {
-		s.Patience = 10 * time.Second
+		s.Patience = time.Minute
 	}
 	t.Run("Fields", s.testFields)
 	t.Run("Order", s.testOrder)

@@ -21,15 +21,23 @@ const (
 	testSource = "/svc/sample"
 	testType   = "acme.orders.v1.OrderPlaced"
 	patience   = 60 * time.Second // of a test that waits for what must come; a loaded machine is slow
+	restart    = 4 * time.Minute  // of a test that waits for a server that is started meanwhile, for which the rig takes three
 )
 
-// config is the production default, with times fit for a test.
+// config is the production default, with times fit for a test, and a timeout that a loaded machine keeps.
 func config(brokers string) Config {
 	return Config{
-		Brokers: strings.Split(brokers, ","), Window: 4096, Timeout: 4 * time.Second, Compression: "lz4",
+		Brokers: strings.Split(brokers, ","), Window: 4096, Timeout: 20 * time.Second, Compression: "lz4",
 		Partitions: -1, Replication: -1,
 		Grace: time.Second, RetryMin: 5 * time.Millisecond, RetryMax: 50 * time.Millisecond,
 	}
+}
+
+// hasty is config for a test in which answers do not come: of what it publishes an outage is an outcome like any other.
+func hasty(brokers string) Config {
+	cfg := config(brokers)
+	cfg.Timeout = 4 * time.Second
+	return cfg
 }
 
 // open opens a broker that the test closes, at the latest at its end.
@@ -78,7 +86,35 @@ func newTopic(t testing.TB, brokers string, partitions int32) string {
 	defer cancel()
 	_, err := admin.CreateTopic(ctx, partitions, -1, nil, name)
 	must(t, err)
+	// The answer comes before the nodes know of it.
+	eventually(t, "the topic is there", func() error {
+		for p := range partitions {
+			if _, err := leaderOf(t, brokers, name, p); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	return name
+}
+
+// leaderOf is the node that leads a partition.
+func leaderOf(t testing.TB, brokers, topic string, partition int32) (int32, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(brokers, ",")...))
+	must(t, err)
+	defer client.Close()
+	topics, err := kadm.NewClient(client).ListTopics(ctx, topic)
+	if err != nil {
+		return 0, err
+	}
+	p, there := topics[topic].Partitions[partition]
+	if !there || p.Leader < 1 {
+		return 0, fmt.Errorf("nobody leads partition %d of %s: %w", partition, topic, p.Err)
+	}
+	return p.Leader, nil
 }
 
 // tap reads a topic from its beginning, with no group.
@@ -106,6 +142,13 @@ func (p *tap) next() *kgo.Record {
 	r := p.ready[0]
 	p.ready = p.ready[1:]
 	return r
+}
+
+// through reads until the message with the id.
+func (p *tap) through(id uuid.UUID) {
+	p.t.Helper()
+	for header(p.next(), "ce_id") != id.String() {
+	}
 }
 
 func header(r *kgo.Record, name string) string {
@@ -156,7 +199,7 @@ func publish(t testing.TB, b *Broker, m *outbox.Message) error {
 
 // tryResend does what the relay does: it sends the message until the broker takes it.
 func tryResend(t testing.TB, b *Broker, m *outbox.Message) (tries int, err error) {
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(restart)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {

@@ -2,7 +2,6 @@ package broker
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -45,17 +44,13 @@ func TestTLS(t *testing.T) {
 				must(t, publish(t, b, message(rig.Unique("orders"), "k")))
 				return
 			}
-			eventually(t, "it says what is wrong", func() error {
-				err := b.Status()
-				if errors.Is(err, errConnecting) || err == nil {
+			// On a loaded machine it may say first that an answer took too long.
+			eventually(t, fmt.Sprintf("it says %q", tt.want), func() error {
+				if err = b.Status(); err == nil || !strings.Contains(err.Error(), tt.want) {
 					return fmt.Errorf("status %w", err)
 				}
 				return nil
 			})
-			err = b.Status()
-			if err == nil || !strings.Contains(err.Error(), tt.want) {
-				t.Fatalf("got %v, want %q", err, tt.want)
-			}
 			if all := err.Error() + said.String(); strings.Contains(all, tt.password) {
 				t.Errorf("the password is in %q", all)
 			}

@@ -22,8 +22,8 @@ func TestConformance(t *testing.T) {
 
 func testConfig(url string) Config {
 	return Config{
-		URL: url, MaxConns: 10, PoolConns: 10, RelayConns: 3, Compound: true, AcquireTimeout: 10 * time.Second, ConnectTimeout: 5 * time.Second,
-		StatementTimeout: 10 * time.Second, LockTimeout: 10 * time.Second,
+		URL: url, MaxConns: 10, PoolConns: 10, RelayConns: 3, Compound: true, AcquireTimeout: 30 * time.Second, ConnectTimeout: 30 * time.Second,
+		StatementTimeout: 30 * time.Second, LockTimeout: 30 * time.Second,
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/svcgen/svcgen/test/rig"
@@ -40,6 +41,20 @@ func (l late) Close() error {
 	return nil
 }
 
+// waitedFor is a session with a lock that a statement can wait for.
+func waitedFor(t *testing.T, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) }) // nothing depends on it
+	if _, err := conn.Exec(t.Context(), "SELECT pg_advisory_lock(1)"); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
 // TestLateCancel: however late a cancel request is, the next statement on the connection goes on.
 func TestLateCancel(t *testing.T) {
 	for name, tt := range map[string]struct {
@@ -51,15 +66,18 @@ func TestLateCancel(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cfg, err := testConfig(rig.Postgres(t)).business()
+			url := rig.Postgres(t)
+			cfg, err := testConfig(url).business()
 			if err != nil {
 				t.Fatal(err)
 			}
-			arrive, dials := make(chan struct{}), atomic.Int32{}
+			holder := waitedFor(t, url)
+			arrive, asked, dials := make(chan struct{}), make(chan struct{}), atomic.Int32{}
 			cfg.MaxConns = 1
 			cfg.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
 				conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
 				if dials.Add(1) == 2 {
+					close(asked)
 					return late{conn, arrive, make(chan struct{})}, err
 				}
 				return conn, err
@@ -73,11 +91,25 @@ func TestLateCancel(t *testing.T) {
 			if err := pool.QueryRow(t.Context(), "SELECT pg_backend_pid()").Scan(&pid); err != nil {
 				t.Fatal(err)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			const ends = 100 * time.Millisecond
-			time.AfterFunc(ends+tt.arrives, func() { close(arrive) })
-			if _, err := pool.Exec(ctx, "SELECT pg_sleep($1)", ends.Seconds()); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			done := make(chan error, 1)
+			go func() {
+				_, err := pool.Exec(ctx, "SELECT pg_advisory_xact_lock(1)")
+				done <- err
+			}()
+			eventually(t, func() bool {
+				var waits bool
+				err := holder.QueryRow(t.Context(), "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = $1", pid).Scan(&waits)
+				return err == nil && waits
+			})
+			cancel()
+			<-asked
+			if _, err := holder.Exec(t.Context(), "SELECT pg_advisory_unlock(1)"); err != nil { // which ends the statement
+				t.Fatal(err)
+			}
+			time.AfterFunc(tt.arrives, func() { close(arrive) })
+			if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
 				t.Errorf("the statement of a caller who has gone: %v", err)
 			}
 			// Long enough for the request to meet it.

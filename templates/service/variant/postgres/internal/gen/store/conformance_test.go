@@ -58,8 +58,8 @@ func via(t testing.TB, pooler *rig.Server, direct string) string {
 
 func testConfig(url string) Config {
 	return Config{
-		URL: url, MaxConns: 10, RelayConns: 3, AcquireTimeout: 10 * time.Second, ConnectTimeout: 5 * time.Second,
-		StatementTimeout: 10 * time.Second, LockTimeout: 10 * time.Second, IdleInTxTimeout: 30 * time.Second,
+		URL: url, MaxConns: 10, RelayConns: 3, AcquireTimeout: 30 * time.Second, ConnectTimeout: 30 * time.Second,
+		StatementTimeout: 30 * time.Second, LockTimeout: 30 * time.Second, IdleInTxTimeout: 30 * time.Second,
 	}
 }
 

@@ -21,14 +21,22 @@ const (
 	testSource = "/svc/sample"
 	testType   = "acme.orders.v1.OrderPlaced"
 	patience   = 60 * time.Second // of a test that waits for what must come; a loaded machine is slow
+	restart    = 4 * time.Minute  // of a test that waits for a server that is started meanwhile, for which the rig takes three
 )
 
-// config is the production default, with times fit for a test.
+// config is the production default, with times fit for a test, and a timeout that a loaded machine keeps.
 func config(url string) Config {
 	return Config{
-		URL: url, Window: 256, Timeout: 3 * time.Second, Heartbeat: 2 * time.Second, Declare: true, Mandatory: true,
+		URL: url, Window: 256, Timeout: 20 * time.Second, Heartbeat: 10 * time.Second, Declare: true, Mandatory: true,
 		Prefetch: 64, Lanes: 8, Grace: time.Second, RetryMin: 5 * time.Millisecond, RetryMax: 50 * time.Millisecond,
 	}
+}
+
+// hasty is config for a test in which answers do not come: of what it publishes an outage is an outcome like any other.
+func hasty(url string) Config {
+	cfg := config(url)
+	cfg.Timeout, cfg.Heartbeat = 3*time.Second, 2*time.Second
+	return cfg
 }
 
 // open opens a broker that the test closes, at the latest at its end.
@@ -92,7 +100,7 @@ func resend(t testing.TB, b *Broker, m *outbox.Message) (tries int) {
 
 // tryResend is resend for goroutines that may not end the test.
 func tryResend(t testing.TB, b *Broker, m *outbox.Message) (tries int, err error) {
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(restart)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {

@@ -2,7 +2,6 @@ package broker
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -46,17 +45,14 @@ func TestTLS(t *testing.T) {
 				wantRejection(t, publish(t, b, message(topic, "k"))) // nobody wants it; the server says so
 				return
 			}
-			eventually(t, "it says what is wrong", func() error {
-				err := b.Status()
-				if errors.Is(err, errConnecting) || err == nil {
+			// On a loaded machine it may say first that an answer took too long.
+			eventually(t, fmt.Sprintf("it says %q", tt.want), func() error {
+				if err = b.Status(); err == nil || !strings.Contains(err.Error(), tt.want) {
 					return fmt.Errorf("status %w", err)
 				}
 				return nil
 			})
-			if err := b.Status(); err == nil || !strings.Contains(err.Error(), tt.want) {
-				t.Fatalf("got %v, want %q", err, tt.want)
-			}
-			if all := b.Status().Error() + said.String(); strings.Contains(all, tt.password) {
+			if all := err.Error() + said.String(); strings.Contains(all, tt.password) {
 				t.Errorf("the password is in %q", all)
 			}
 		})
