@@ -114,7 +114,7 @@ func (p *process) kill() error {
 		return err
 	}
 	<-p.exited
-	return gone(pids)
+	return awaitDeath(pids)
 }
 
 // pause also tells the keeper of each process it stops: a stopped one does not notice that its parent has died.

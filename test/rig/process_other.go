@@ -13,7 +13,7 @@ var errUnix = fmt.Errorf("%w: the rig runs on Unix only", ErrUnavailable)
 func own(*exec.Cmd, string) error           { return errUnix }
 func giveTo(string, string) error           { return errUnix }
 func killTree(int) ([]int, error)           { return nil, errUnix }
-func gone([]int) error                      { return errUnix }
+func awaitDeath([]int) error                { return errUnix }
 func pauseTree(int) ([]int, error)          { return nil, errUnix }
 func resumeTree(int) ([]int, error)         { return nil, errUnix }
 func quitProcess(int) error                 { return errUnix }

@@ -61,15 +61,13 @@ func signalTree(root int, sig syscall.Signal) ([]int, error) {
 	if err := syscall.Kill(root, syscall.SIGSTOP); err != nil {
 		return nil, err
 	}
-	members, err := tree(root)
+	pids, err := tree(root)
 	if err != nil {
 		return nil, err
 	}
-	var pids []int
-	for _, m := range slices.Backward(members) {
-		pids = append(pids, m.pid)
-		if err := syscall.Kill(m.pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
-			return pids, fmt.Errorf("signal %d of %d: %w", m.pid, root, err)
+	for _, pid := range slices.Backward(pids) {
+		if err := syscall.Kill(pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return pids, fmt.Errorf("signal %d of %d: %w", pid, root, err)
 		}
 	}
 	return pids, nil
@@ -79,75 +77,54 @@ func killTree(root int) ([]int, error)   { return signalTree(root, syscall.SIGKI
 func resumeTree(root int) ([]int, error) { return signalTree(root, syscall.SIGCONT) }
 func quitProcess(pid int) error          { return syscall.Kill(pid, syscall.SIGQUIT) }
 
-// signalTimeout is how long processes may take to stop or to die: one that waits for a disk goes on until that has
-// answered.
-const signalTimeout = 60 * time.Second
-
-// gone waits until the processes are dead. Until then they have the ports and files that the next start wants.
-func gone(pids []int) error {
-	deadline := time.Now().Add(signalTimeout)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		// Of those that are only waited for by nobody ps has to tell.
-		if !slices.ContainsFunc(pids, func(pid int) bool { return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }) {
-			return nil
-		}
-		all, err := list()
-		if err != nil {
-			return err
-		}
-		ours := slices.DeleteFunc(all, func(m member) bool { return !slices.Contains(pids, m.pid) })
-		left := slices.DeleteFunc(slices.Clone(ours), func(m member) bool { return strings.Contains(m.state, "Z") })
-		if len(left) == 0 && len(running(ours)) == 0 {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("not all are dead after %v: %v", signalTimeout, left)
-		}
-		<-tick.C
-	}
-}
-
-// pauseTree stops the process and all its descendants, and returns them. A process stops only when it is scheduled
-// next, which takes its time on a loaded machine, so this waits until all have.
+// pauseTree stops the process and all its descendants, and returns them.
 func pauseTree(root int) ([]int, error) {
-	deadline := time.Now().Add(signalTimeout)
+	return settled("TZX", func() ([]int, error) {
+		if _, err := signalTree(root, syscall.SIGSTOP); err != nil {
+			return nil, err
+		}
+		return tree(root) // with a child of one that had not stopped when it was listed first
+	})
+}
+
+// awaitDeath waits until processes are dead that were killed. Until then they have the ports and files that the next start wants.
+func awaitDeath(pids []int) error {
+	_, err := settled("ZX", func() ([]int, error) { return pids, nil })
+	return err
+}
+
+// settleTimeout is how long processes may take to stop or to die: one that waits for a disk goes on until that has answered.
+const settleTimeout = time.Minute
+
+// settled waits until all threads of the processes that list returns are in one of the states, by the letters of proc(5). A
+// signal is taken when the thread is scheduled next, and until then it works on. Without /proc there is no waiting.
+func settled(states string, list func() ([]int, error)) ([]int, error) {
+	deadline := time.Now().Add(settleTimeout)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		pids, err := signalTree(root, syscall.SIGSTOP)
+		pids, err := list()
 		if err != nil {
-			return pids, err
+			return nil, err
 		}
-		members, err := tree(root)
-		if err != nil || !slices.ContainsFunc(members, member.runs) && len(running(members)) == 0 {
-			return pids, err
+		left := threadsNotIn(states, pids)
+		if len(left) == 0 {
+			return pids, nil
 		}
 		if time.Now().After(deadline) {
-			return pids, fmt.Errorf("not all have stopped after %v: %v", signalTimeout, members)
+			return pids, fmt.Errorf("after %v these are in no state of %s:\n%s", settleTimeout, states, strings.Join(left, ""))
 		}
 		<-tick.C
 	}
 }
 
-// member is a process of a tree, with its state as ps has it.
-type member struct {
-	pid, parent int
-	state       string
-}
-
-// runs is false of what has stopped or is dead.
-func (m member) runs() bool { return !strings.ContainsAny(m.state, "TZ") }
-
-// running names the threads of members that are neither stopped nor dead, where the kernel tells of them: ps has the
-// state of a process's first one only.
-func running(members []member) (found []string) {
-	for _, m := range members {
-		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", m.pid)) // the pattern is sound
+// threadsNotIn has a line for each thread of the processes that is in none of the states.
+func threadsNotIn(states string, pids []int) (found []string) {
+	for _, pid := range pids {
+		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid)) // the pattern is sound
 		for _, file := range threads {
 			stat, err := os.ReadFile(file) // of a thread that may have ended
-			if _, state, ok := strings.Cut(string(stat), ") "); err == nil && ok && !strings.ContainsAny(state[:1], "TZX") {
+			if _, state, ok := strings.Cut(string(stat), ") "); err == nil && ok && !strings.Contains(states, state[:1]) {
 				found = append(found, string(stat))
 			}
 		}
@@ -156,40 +133,24 @@ func running(members []member) (found []string) {
 }
 
 // tree lists the process, its children, their children, and so on.
-func tree(root int) ([]member, error) {
-	all, err := list()
-	if err != nil {
-		return nil, err
-	}
-	var found []member
-	children := map[int][]member{}
-	for _, m := range all {
-		if m.pid == root {
-			found = append(found, m)
-		}
-		children[m.parent] = append(children[m.parent], m)
-	}
-	for i := 0; i < len(found); i++ {
-		found = append(found, children[found[i].pid]...)
-	}
-	return found, nil
-}
-
-// list is all processes there are.
-func list() ([]member, error) {
-	out, err := exec.Command("ps", "-A", "-o", "pid=,ppid=,stat=").Output()
+func tree(root int) ([]int, error) {
+	out, err := exec.Command("ps", "-A", "-o", "pid=,ppid=").Output()
 	if err != nil {
 		return nil, fmt.Errorf("ps: %w", err)
 	}
-	var all []member
+	children := map[int][]int{}
 	for line := range strings.Lines(string(out)) {
-		var m member
-		if _, err := fmt.Sscan(line, &m.pid, &m.parent, &m.state); err != nil {
+		var pid, parent int
+		if _, err := fmt.Sscan(line, &pid, &parent); err != nil {
 			return nil, fmt.Errorf("ps says %q: %w", line, err)
 		}
-		all = append(all, m)
+		children[parent] = append(children[parent], pid)
 	}
-	return all, nil
+	found := []int{root}
+	for i := 0; i < len(found); i++ {
+		found = append(found, children[found[i]]...)
+	}
+	return found, nil
 }
 
 // lockFile takes an exclusive lock that ends with the process or with the returned function.

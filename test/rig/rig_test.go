@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -120,14 +121,14 @@ func TestFaults(t *testing.T) {
 			if !answers(s.addr) {
 				t.Fatal("does not answer after its start")
 			}
-			members, err := tree(s.proc.pid)
+			pids, err := tree(s.proc.pid)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if err := s.Pause(); err != nil {
 				t.Fatal(err)
 			}
-			if still := running(members); len(still) > 0 {
+			if still := threadsNotIn("TZX", pids); len(still) > 0 {
 				t.Errorf("these run while all is paused:\n%s", strings.Join(still, ""))
 			}
 			if err := s.Resume(); err != nil {
@@ -136,7 +137,7 @@ func TestFaults(t *testing.T) {
 			if err := s.Kill(); err != nil {
 				t.Fatal(err)
 			}
-			if still := running(members); len(still) > 0 {
+			if still := threadsNotIn("ZX", pids); len(still) > 0 {
 				t.Errorf("these run while all are dead:\n%s", strings.Join(still, ""))
 			}
 			eventually(t, "the port is closed", func() error {
