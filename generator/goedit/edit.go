@@ -52,9 +52,10 @@ func (m Method) Alike(want Signature) bool {
 		return false
 	}
 	for i, expr := range flatten(m.decl.Type.Params) {
+		f, expr := m.File.meaning(expr)
 		base, args := instance(expr)
 		t := want.Params[i]
-		if len(args) != len(t.Args) || len(args) > 0 && !m.File.matches(base, Type{Path: t.Path, Name: t.Name}) {
+		if len(args) != len(t.Args) || len(args) > 0 && !f.matches(base, Type{Path: t.Path, Name: t.Name}) {
 			return false
 		}
 	}
@@ -150,7 +151,21 @@ func flatten(list *ast.FieldList) []ast.Expr {
 	return out
 }
 
-// matches reports whether expr is the type t under the names of this file.
+// meaning is what expr stands for where it is an alias of the package's, in the words of the file that says so. One that is
+// declared twice, as build tags allow, stands for itself.
+func (f *File) meaning(expr ast.Expr) (*File, ast.Expr) {
+	for range f.stands { // which may be a circle, in code that does not compile
+		id, ok := ast.Unparen(expr).(*ast.Ident)
+		if !ok || len(f.stands[id.Name]) != 1 {
+			break
+		}
+		is := f.stands[id.Name][0]
+		f, expr = is.file, is.expr
+	}
+	return f, expr
+}
+
+// matches reports whether expr is the type t under the names of this file and the aliases of its package.
 func (f *File) matches(expr ast.Expr, t Type) bool {
 	if slices.ContainsFunc(t.Also, func(alias Type) bool { return f.matches(expr, alias) }) {
 		return true
@@ -158,10 +173,11 @@ func (f *File) matches(expr ast.Expr, t Type) bool {
 	if p, ok := expr.(*ast.ParenExpr); ok {
 		return f.matches(p.X, t)
 	}
+	f, expr = f.meaning(expr)
 	if star, ok := expr.(*ast.StarExpr); ok != t.Star {
 		return false
 	} else if ok {
-		expr = star.X
+		f, expr = f.meaning(star.X)
 	}
 	expr, args := instance(expr)
 	if len(args) != len(t.Args) {
