@@ -212,8 +212,9 @@ func instance(expr ast.Expr) (of ast.Expr, args []ast.Expr) {
 var majorVersion = regexp.MustCompile(`^v[0-9]+$`)
 
 // RenameTest returns the edits that let the test of a method follow it to another name or type: calls x.Old become
-// x.New, New<Type>(…).Old is made by the new type's, and the function Test<Type>_Old is called after it.
-func (f *File) RenameTest(fromType, from, toType, to string) []Edit {
+// x.New where calls says so of the offset of the name, New<Type>(…).Old is made by the new type's, and the function Test<Type>_Old is
+// called after it.
+func (f *File) RenameTest(fromType, from, toType, to string, calls func(offset int) bool) []Edit {
 	var edits []Edit
 	rename := func(id *ast.Ident, name string) {
 		if id.Name != name {
@@ -223,14 +224,14 @@ func (f *File) RenameTest(fromType, from, toType, to string) []Edit {
 	ast.Inspect(f.ast, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.SelectorExpr:
-			if n.Sel.Name != from {
+			call, _ := n.X.(*ast.CallExpr)
+			made := call != nil && isIdent(call.Fun, "New"+fromType)
+			if n.Sel.Name != from || !made && !calls(f.offset(n.Sel.Pos())) {
 				return true
 			}
 			rename(n.Sel, to)
-			if call, ok := n.X.(*ast.CallExpr); ok {
-				if made, ok := call.Fun.(*ast.Ident); ok && made.Name == "New"+fromType {
-					rename(made, "New"+toType)
-				}
+			if made {
+				rename(call.Fun.(*ast.Ident), "New"+toType)
 			}
 		case *ast.FuncDecl:
 			if n.Recv == nil && n.Name.Name == "Test"+fromType+"_"+from {
@@ -240,4 +241,9 @@ func (f *File) RenameTest(fromType, from, toType, to string) []Edit {
 		return true
 	})
 	return edits
+}
+
+func isIdent(expr ast.Expr, name string) bool {
+	id, ok := expr.(*ast.Ident)
+	return ok && id.Name == name
 }

@@ -30,7 +30,7 @@ type File struct {
 	Src    []byte
 	fset   *token.FileSet
 	ast    *ast.File
-	beside map[string]bool // what the package declares: no import may be called like that
+	beside map[string]bool    // what the package declares: no import may be called like that
 	stands map[string][]meant // the aliases that the package declares
 
 	packages map[string]string
