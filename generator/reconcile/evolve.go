@@ -253,13 +253,14 @@ func (p *planner) stale(set *fileset.Set) (stale, vacant map[string]bool, err er
 	stale, vacant = map[string]bool{}, map[string]bool{}
 	methods := map[fileset.Decl]bool{}
 	now := declarations{tree: p.tree, module: p.decls.module}
+	unchanged := p.old.origin() == p.next.origin() // which is taken for current, whatever the user declares
 	for _, tests := range []bool{false, true} {
 		for _, f := range set.Files() {
 			if isTest(f.Path) != tests || !p.stub(f) {
 				continue
 			}
 			same := p.disk[f.Path].hash == hashOf(f)
-			if same && len(p.taken) == 0 {
+			if same && (len(p.taken) == 0 || unchanged) {
 				continue
 			}
 			disk, err := p.whole(f.Path)
@@ -285,7 +286,7 @@ func (p *planner) stale(set *fileset.Set) (stale, vacant map[string]bool, err er
 			if sameButNames(disk.content, f) {
 				continue
 			}
-			if !tests || methods[f.Decl] || p.opt.Evolve.Changed(declOf(f)) || p.opt.Evolve.Added(declOf(f)) && !p.holds(disk.content, f) {
+			if !tests || same || methods[f.Decl] || p.opt.Evolve.Changed(declOf(f)) || p.opt.Evolve.Added(declOf(f)) && !p.holds(disk.content, f) {
 				stale[f.Path], methods[f.Decl] = true, true
 			}
 		}
