@@ -162,7 +162,7 @@ func (e *editor) rename() error {
 			}
 			e.notes = append(e.notes, note{file: name, decl: r.To, message: fmt.Sprintf("%s is %s now, as you said", r.From, r.To)})
 		}
-		if name := found[0].File.Path; len(found) == 1 && ownFile(name, r.From) && e.plan.Places[r.To] != "" {
+		if name := found[0].File.Path; len(found) == 1 && e.ownFile(name, r.From) && e.plan.Places[r.To] != "" {
 			files[name] = e.plan.Places[r.To]
 		}
 	}
@@ -190,6 +190,16 @@ func ownFile(name string, d Decl) bool {
 	return stem == naming.GoFile(method, suffix) || stem == naming.GoFile(naming.Snake(d.Type)+"_"+method, suffix)
 }
 
+// ownFile reports whether a file is called after the method, and is not that of a type, as deps.go is.
+func (e *editor) ownFile(name string, d Decl) bool {
+	for decl, place := range e.plan.Places {
+		if place == name && decl.Method == "" {
+			return false
+		}
+	}
+	return ownFile(name, d)
+}
+
 func testOf(name string) string { return strings.TrimSuffix(name, ".go") + "_test.go" }
 
 // renameTests returns the edits that let the tests of methods follow them: their calls, and their files, which are noted in files.
@@ -203,7 +213,7 @@ func (e *editor) renameTests(renames []Rename, files map[string]string) (map[str
 		}
 		for _, name := range slices.Sorted(maps.Keys(e.files)) {
 			own, test := strings.CutSuffix(name, "_test.go")
-			if !test || path.Dir(name) != e.plan.Folder || !ownFile(own+".go", r.From) {
+			if !test || path.Dir(name) != e.plan.Folder || !e.ownFile(own+".go", r.From) {
 				continue
 			}
 			f, errs := e.parse(name)

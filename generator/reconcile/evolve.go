@@ -155,10 +155,13 @@ func (p *planner) moveFiles(set *fileset.Set, code draft) error {
 	return nil
 }
 
-// renameStubs makes stubs again where they stand, but for those that have moved or made room for one that did.
+// renameStubs makes stubs again where they stand, but for those that have moved or made room for one that did, or whose method is
+// in another file now.
 func (p *planner) renameStubs(stubs []fileset.File, code draft) error {
+	will := maps.Clone(code.files)
+	maps.Copy(will, p.text)
 	for _, f := range stubs {
-		if _, leaves := p.moved[f.Path]; leaves || p.from[f.Path] != "" {
+		if _, leaves := p.moved[f.Path]; leaves || p.from[f.Path] != "" || p.elsewhere(f, will) {
 			continue
 		}
 		f, err := p.written(f)
@@ -169,6 +172,16 @@ func (p *planner) renameStubs(stubs []fileset.File, code draft) error {
 		p.restored(f)
 	}
 	return nil
+}
+
+// elsewhere reports whether one of the files, which is not f, declares what f is there for.
+func (p *planner) elsewhere(f fileset.File, files map[string][]byte) bool {
+	for name, content := range files {
+		if name != f.Path && path.Dir(name) == path.Dir(f.Path) && !isTest(name) && p.holds(content, f) {
+			return true
+		}
+	}
+	return false
 }
 
 // restored notes that a stub is made again where it stands, and needs no other: what was edited in it is not told.
