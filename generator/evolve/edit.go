@@ -2,6 +2,7 @@ package evolve
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -161,17 +162,19 @@ func (e *editor) rename() error {
 			}
 			e.notes = append(e.notes, note{file: name, decl: r.To, message: fmt.Sprintf("%s is %s now, as you said", r.From, r.To)})
 		}
-		if name := found[0].File.Path; len(found) == 1 && ownFile(name, r.From) && e.plan.Places[r.To] != "" {
+		if name := found[0].File.Path; len(found) == 1 && e.ownFile(name, r.From) && e.plan.Places[r.To] != "" {
 			files[name] = e.plan.Places[r.To]
 		}
 	}
+	tests, err := e.renameTests(renames, files)
+	if err != nil {
+		return err
+	}
+	for name, made := range tests {
+		e.files[name] = goedit.Apply(e.files[name], unique(made))
+	}
 	for name, made := range edits {
 		e.files[name] = goedit.Apply(e.files[name], made)
-	}
-	for _, r := range renames {
-		if err := e.renameTest(r, files); err != nil {
-			return err
-		}
 	}
 	e.move(files)
 	return nil
@@ -187,29 +190,71 @@ func ownFile(name string, d Decl) bool {
 	return stem == naming.GoFile(method, suffix) || stem == naming.GoFile(naming.Snake(d.Type)+"_"+method, suffix)
 }
 
+// ownFile reports whether a file is called after the method, and is not that of a type, as deps.go is.
+func (e *editor) ownFile(name string, d Decl) bool {
+	for decl, place := range e.plan.Places {
+		if place == name && decl.Method == "" {
+			return false
+		}
+	}
+	return ownFile(name, d)
+}
+
 func testOf(name string) string { return strings.TrimSuffix(name, ".go") + "_test.go" }
 
-// renameTest lets the test of a method follow it: its calls, and its file, which is noted in files.
-func (e *editor) renameTest(r Rename, files map[string]string) error {
-	to := ""
-	if place := e.plan.Places[r.To]; place != "" {
-		to = testOf(place)
+// renameTests returns the edits that let the tests of methods follow them: their calls, and their files, which are noted in files.
+func (e *editor) renameTests(renames []Rename, files map[string]string) (map[string][]goedit.Edit, error) {
+	edits := map[string][]goedit.Edit{}
+	used := goedit.MethodsUsed(e.plan.Package, e.plan.module+"/"+e.plan.Folder, e.folder(), e.plan.generatedFor(renames))
+	for _, r := range renames {
+		to := ""
+		if place := e.plan.Places[r.To]; place != "" {
+			to = testOf(place)
+		}
+		for _, name := range slices.Sorted(maps.Keys(e.files)) {
+			own, test := strings.CutSuffix(name, "_test.go")
+			if !test || path.Dir(name) != e.plan.Folder || !e.ownFile(own+".go", r.From) {
+				continue
+			}
+			f, errs := e.parse(name)
+			if errs != nil {
+				return nil, errs
+			}
+			calls := func(offset int) bool { return e.plan.calls(r, used[name][offset]) }
+			edits[name] = append(edits[name], f.RenameTest(r.From.Type, r.From.Method, r.To.Type, r.To.Method, calls)...)
+			if to != "" {
+				files[name], to = to, ""
+			}
+		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(e.files)) {
-		own, test := strings.CutSuffix(name, "_test.go")
-		if !test || path.Dir(name) != e.plan.Folder || !ownFile(own+".go", r.From) {
+	return edits, nil
+}
+
+// calls reports whether what is used has the name it has by the rename: the user's method, or the generated one of a client.
+func (p Plan) calls(r Rename, used goedit.Used) bool {
+	return used.Name == r.From.Method && (used.Path == p.module+"/"+p.Folder && used.Type == r.From.Type ||
+		r.From.Type == r.To.Type && used.Path == p.stubs[r.From.Type] && strings.TrimSuffix(used.Type, "Client") == p.goNames[r.From.Type])
+}
+
+// generatedFor is what generated code has of the methods as they were called, by import path: as much as it takes to tell
+// their calls from others.
+func (p Plan) generatedFor(renames []Rename) map[string]string {
+	methods := map[string]string{}
+	for _, r := range renames {
+		methods[r.From.Type] += fmt.Sprintf("\t%s(...any) any\n", r.From.Method)
+	}
+	sources := map[string]string{}
+	for _, typ := range slices.Sorted(maps.Keys(methods)) {
+		at, name := p.stubs[typ], p.goNames[typ]
+		if at == "" {
 			continue
 		}
-		f, errs := e.parse(name)
-		if errs != nil {
-			return errs
+		if sources[at] == "" {
+			sources[at] = "package " + cmp.Or(p.packages[at], path.Base(at)) + "\n"
 		}
-		e.files[name] = goedit.Apply(e.files[name], f.RenameTest(r.From.Type, r.From.Method, r.To.Type, r.To.Method))
-		if to != "" {
-			files[name], to = to, ""
-		}
+		sources[at] += fmt.Sprintf("type %[1]sClient interface {\n%[2]s}\nfunc New%[1]sClient(...any) %[1]sClient\n", name, methods[typ])
 	}
-	return nil
+	return sources
 }
 
 // move lets files go where nothing is, or where what is there goes as well.

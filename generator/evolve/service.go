@@ -112,7 +112,7 @@ func (e *editor) renameServices() error {
 		own := map[string]string{}
 		if has {
 			own[from], own["New"+from] = to, "New"+to
-			for _, m := range e.plan.methods(to) {
+			for _, m := range append(e.plan.methods(to), e.plan.leaving(to)...) {
 				own["Test"+from+"_"+m] = "Test" + to + "_" + m
 			}
 		}
@@ -195,6 +195,17 @@ func (p Plan) methods(typ string) []string {
 		}
 	}
 	return slices.Sorted(slices.Values(names))
+}
+
+// leaving are the names that methods of a service had, and have no more by a rename.
+func (p Plan) leaving(typ string) []string {
+	var names []string
+	for _, r := range p.renames {
+		if r.From.Type == typ && r.From.Method != "" {
+			names = append(names, r.From.Method)
+		}
+	}
+	return names
 }
 
 // stubNames are the names that protoc-gen-go-grpc makes of the name of a service, old to new.

@@ -52,9 +52,10 @@ func (m Method) Alike(want Signature) bool {
 		return false
 	}
 	for i, expr := range flatten(m.decl.Type.Params) {
+		f, expr := m.File.meaning(expr)
 		base, args := instance(expr)
 		t := want.Params[i]
-		if len(args) != len(t.Args) || len(args) > 0 && !m.File.matches(base, Type{Path: t.Path, Name: t.Name}) {
+		if len(args) != len(t.Args) || len(args) > 0 && !f.matches(base, Type{Path: t.Path, Name: t.Name}) {
 			return false
 		}
 	}
@@ -150,7 +151,21 @@ func flatten(list *ast.FieldList) []ast.Expr {
 	return out
 }
 
-// matches reports whether expr is the type t under the names of this file.
+// meaning is what expr stands for where it is an alias of the package's, in the words of the file that says so. One that is
+// declared twice, as build tags allow, stands for itself.
+func (f *File) meaning(expr ast.Expr) (*File, ast.Expr) {
+	for range f.stands { // which may be a circle, in code that does not compile
+		id, ok := ast.Unparen(expr).(*ast.Ident)
+		if !ok || len(f.stands[id.Name]) != 1 {
+			break
+		}
+		is := f.stands[id.Name][0]
+		f, expr = is.file, is.expr
+	}
+	return f, expr
+}
+
+// matches reports whether expr is the type t under the names of this file and the aliases of its package.
 func (f *File) matches(expr ast.Expr, t Type) bool {
 	if slices.ContainsFunc(t.Also, func(alias Type) bool { return f.matches(expr, alias) }) {
 		return true
@@ -158,10 +173,11 @@ func (f *File) matches(expr ast.Expr, t Type) bool {
 	if p, ok := expr.(*ast.ParenExpr); ok {
 		return f.matches(p.X, t)
 	}
+	f, expr = f.meaning(expr)
 	if star, ok := expr.(*ast.StarExpr); ok != t.Star {
 		return false
 	} else if ok {
-		expr = star.X
+		f, expr = f.meaning(star.X)
 	}
 	expr, args := instance(expr)
 	if len(args) != len(t.Args) {
@@ -196,8 +212,9 @@ func instance(expr ast.Expr) (of ast.Expr, args []ast.Expr) {
 var majorVersion = regexp.MustCompile(`^v[0-9]+$`)
 
 // RenameTest returns the edits that let the test of a method follow it to another name or type: calls x.Old become
-// x.New, New<Type>(…).Old is made by the new type's, and the function Test<Type>_Old is called after it.
-func (f *File) RenameTest(fromType, from, toType, to string) []Edit {
+// x.New where calls says so of the offset of the name, New<Type>(…).Old is made by the new type's, and the function Test<Type>_Old is
+// called after it.
+func (f *File) RenameTest(fromType, from, toType, to string, calls func(offset int) bool) []Edit {
 	var edits []Edit
 	rename := func(id *ast.Ident, name string) {
 		if id.Name != name {
@@ -207,14 +224,14 @@ func (f *File) RenameTest(fromType, from, toType, to string) []Edit {
 	ast.Inspect(f.ast, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.SelectorExpr:
-			if n.Sel.Name != from {
+			call, _ := n.X.(*ast.CallExpr)
+			made := call != nil && isIdent(call.Fun, "New"+fromType)
+			if n.Sel.Name != from || !made && !calls(f.offset(n.Sel.Pos())) {
 				return true
 			}
 			rename(n.Sel, to)
-			if call, ok := n.X.(*ast.CallExpr); ok {
-				if made, ok := call.Fun.(*ast.Ident); ok && made.Name == "New"+fromType {
-					rename(made, "New"+toType)
-				}
+			if made {
+				rename(call.Fun.(*ast.Ident), "New"+toType)
 			}
 		case *ast.FuncDecl:
 			if n.Recv == nil && n.Name.Name == "Test"+fromType+"_"+from {
@@ -224,4 +241,9 @@ func (f *File) RenameTest(fromType, from, toType, to string) []Edit {
 		return true
 	})
 	return edits
+}
+
+func isIdent(expr ast.Expr, name string) bool {
+	id, ok := expr.(*ast.Ident)
+	return ok && id.Name == name
 }

@@ -62,7 +62,7 @@ func FuzzEdits(f *testing.F) {
 		}
 		for _, file := range pkg.Files() {
 			reparse(t, src, edited(t, src, file.ReplaceImport("acme.test/gen/v1", "acme.test/gen/v2")))
-			reparse(t, src, edited(t, src, file.RenameTest("M", "N", "TestM", "TestN")))
+			reparse(t, src, edited(t, src, file.RenameTest("M", "N", "TestM", "TestN", func(int) bool { return true })))
 		}
 	})
 }

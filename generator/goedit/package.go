@@ -30,9 +30,16 @@ type File struct {
 	Src    []byte
 	fset   *token.FileSet
 	ast    *ast.File
-	beside map[string]bool // what the package declares: no import may be called like that
+	beside map[string]bool    // what the package declares: no import may be called like that
+	stands map[string][]meant // the aliases that the package declares
 
 	packages map[string]string
+}
+
+// meant is the type that an alias of the package stands for, in the words of the file that says so.
+type meant struct {
+	file *File
+	expr ast.Expr
 }
 
 // Know tells what packages are called, by import path, for imports that do not say it. Their paths leave it to be guessed.
@@ -50,7 +57,7 @@ type Parser struct{ files map[string]*File }
 // Parse is the function Parse.
 func (p *Parser) Parse(name string, files map[string][]byte) (*Package, diag.List) {
 	pkg := &Package{aliases: map[string]string{}}
-	declared := map[string]bool{}
+	declared, stands := map[string]bool{}, map[string][]meant{}
 	var errs diag.List
 	for _, path := range slices.Sorted(maps.Keys(files)) {
 		if strings.HasSuffix(path, "_test.go") {
@@ -61,10 +68,13 @@ func (p *Parser) Parse(name string, files map[string][]byte) (*Package, diag.Lis
 		case err != nil:
 			errs = append(errs, *err)
 		case f.ast.Name.Name == name || name == "":
-			f.beside = declared
+			f.beside, f.stands = declared, stands
 			pkg.files = append(pkg.files, f)
 			maps.Copy(pkg.aliases, f.aliases())
 			f.TopLevel(declared)
+			for _, spec := range f.aliasSpecs() {
+				stands[spec.Name.Name] = append(stands[spec.Name.Name], meant{f, spec.Type})
+			}
 		}
 	}
 	return pkg, errs
@@ -344,18 +354,28 @@ func (f *File) types(name string) []*ast.TypeSpec {
 // aliases are the other names that the file has for types of its package.
 func (f *File) aliases() map[string]string {
 	names := map[string]string{}
+	for _, spec := range f.aliasSpecs() {
+		if of := typeName(spec.Type); of != "" {
+			names[spec.Name.Name] = of
+		}
+	}
+	return names
+}
+
+func (f *File) aliasSpecs() []*ast.TypeSpec {
+	var found []*ast.TypeSpec
 	for _, d := range f.ast.Decls {
 		gen, ok := d.(*ast.GenDecl)
 		if !ok || gen.Tok != token.TYPE {
 			continue
 		}
 		for _, s := range gen.Specs {
-			if spec, ok := s.(*ast.TypeSpec); ok && spec.Assign.IsValid() && typeName(spec.Type) != "" {
-				names[spec.Name.Name] = typeName(spec.Type)
+			if spec, ok := s.(*ast.TypeSpec); ok && spec.Assign.IsValid() {
+				found = append(found, spec)
 			}
 		}
 	}
-	return names
+	return found
 }
 
 // Generics adds the names that the file has for generic types of its package with type arguments, each with what a method has for its

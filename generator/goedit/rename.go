@@ -150,6 +150,82 @@ func (f *File) RenameSelected(importPath string, names map[string]string) []Edit
 	return edits
 }
 
+// Used is a method that is used: the import path of its package, the type it is declared on, its name.
+type Used struct{ Path, Type, Name string }
+
+// MethodsUsed returns, by path and by the offset of the name, the methods that the files of one folder use: those of package pkg and
+// of its tests, which may be in pkg_test. Of what they import, only pkg itself is known and those of others, sources by import path.
+func MethodsUsed(pkg, path string, files map[string][]byte, others map[string]string) map[string]map[int]Used {
+	fset := token.NewFileSet()
+	known := knowing{}
+	for other, src := range others {
+		if f, err := parseIn(fset, other, []byte(src)); err == nil {
+			known[other] = known.check(other, fset, []*ast.File{f.ast}, nil)
+		}
+	}
+	used := map[string]map[int]Used{}
+	for _, name := range []string{pkg, pkg + "_test"} {
+		var parsed []*File
+		var trees []*ast.File
+		for _, file := range slices.Sorted(maps.Keys(files)) {
+			f, err := parseIn(fset, file, files[file])
+			if err == nil && f.ast.Name.Name == name {
+				parsed, trees = append(parsed, f), append(trees, f.ast)
+			}
+		}
+		info := &types.Info{Selections: map[*ast.SelectorExpr]*types.Selection{}}
+		checked := known.check(path, fset, trees, info)
+		if name == pkg {
+			known[path] = checked
+		}
+		for _, f := range parsed {
+			used[f.Path] = f.methods(info)
+		}
+	}
+	return used
+}
+
+// methods are the methods that the file uses, by the offset of the name.
+func (f *File) methods(info *types.Info) map[int]Used {
+	used := map[int]Used{}
+	ast.Inspect(f.ast, func(n ast.Node) bool {
+		sel, ok := n.(*ast.SelectorExpr)
+		if !ok || info.Selections[sel] == nil {
+			return true
+		}
+		fn, ok := info.Selections[sel].Obj().(*types.Func)
+		if !ok || fn.Signature().Recv() == nil {
+			return true
+		}
+		recv := fn.Signature().Recv().Type()
+		if p, ok := recv.(*types.Pointer); ok {
+			recv = p.Elem()
+		}
+		if named, ok := types.Unalias(recv).(*types.Named); ok && fn.Pkg() != nil {
+			used[f.offset(sel.Sel.Pos())] = Used{fn.Pkg().Path(), named.Obj().Name(), fn.Name()}
+		}
+		return true
+	})
+	return used
+}
+
+// knowing imports the packages that it has.
+type knowing map[string]*types.Package
+
+func (k knowing) Import(importPath string) (*types.Package, error) {
+	if pkg := k[importPath]; pkg != nil {
+		return pkg, nil
+	}
+	return nothing{}.Import(importPath)
+}
+
+// check checks a package as far as what it imports is known. Its errors are the compiler's to tell.
+func (k knowing) check(path string, fset *token.FileSet, files []*ast.File, info *types.Info) *types.Package {
+	conf := types.Config{Importer: k, FakeImportC: true, Error: func(error) {}}
+	pkg, _ := conf.Check(path, fset, files, info)
+	return pkg
+}
+
 // nothing imports nothing: what a package declares itself is known without.
 type nothing struct{}
 

@@ -155,10 +155,13 @@ func (p *planner) moveFiles(set *fileset.Set, code draft) error {
 	return nil
 }
 
-// renameStubs makes stubs again where they stand, but for those that have moved or made room for one that did.
+// renameStubs makes stubs again where they stand, but for those that have moved or made room for one that did, or whose method is
+// in another file now.
 func (p *planner) renameStubs(stubs []fileset.File, code draft) error {
+	will := maps.Clone(code.files)
+	maps.Copy(will, p.text)
 	for _, f := range stubs {
-		if _, leaves := p.moved[f.Path]; leaves || p.from[f.Path] != "" {
+		if _, leaves := p.moved[f.Path]; leaves || p.from[f.Path] != "" || p.elsewhere(f, will) {
 			continue
 		}
 		f, err := p.written(f)
@@ -169,6 +172,16 @@ func (p *planner) renameStubs(stubs []fileset.File, code draft) error {
 		p.restored(f)
 	}
 	return nil
+}
+
+// elsewhere reports whether one of the files, which is not f, declares what f is there for.
+func (p *planner) elsewhere(f fileset.File, files map[string][]byte) bool {
+	for name, content := range files {
+		if name != f.Path && path.Dir(name) == path.Dir(f.Path) && !isTest(name) && p.holds(content, f) {
+			return true
+		}
+	}
+	return false
 }
 
 // restored notes that a stub is made again where it stands, and needs no other: what was edited in it is not told.
@@ -253,13 +266,14 @@ func (p *planner) stale(set *fileset.Set) (stale, vacant map[string]bool, err er
 	stale, vacant = map[string]bool{}, map[string]bool{}
 	methods := map[fileset.Decl]bool{}
 	now := declarations{tree: p.tree, module: p.decls.module}
+	unchanged := p.old.origin() == p.next.origin() // which is taken for current, whatever the user declares
 	for _, tests := range []bool{false, true} {
 		for _, f := range set.Files() {
 			if isTest(f.Path) != tests || !p.stub(f) {
 				continue
 			}
 			same := p.disk[f.Path].hash == hashOf(f)
-			if same && len(p.taken) == 0 {
+			if same && (len(p.taken) == 0 || unchanged) {
 				continue
 			}
 			disk, err := p.whole(f.Path)
@@ -285,7 +299,7 @@ func (p *planner) stale(set *fileset.Set) (stale, vacant map[string]bool, err er
 			if sameButNames(disk.content, f) {
 				continue
 			}
-			if !tests || methods[f.Decl] || p.opt.Evolve.Changed(declOf(f)) || p.opt.Evolve.Added(declOf(f)) && !p.holds(disk.content, f) {
+			if !tests || same || methods[f.Decl] || p.opt.Evolve.Changed(declOf(f)) || p.opt.Evolve.Added(declOf(f)) && !p.holds(disk.content, f) {
 				stale[f.Path], methods[f.Decl] = true, true
 			}
 		}

@@ -26,9 +26,13 @@ func mergeGoMod(base, ours, theirs []byte, used func(module string) bool) ([]byt
 	if err != nil {
 		return nil, fmt.Errorf("the go.mod for your service: %w", err)
 	}
-	if mine.Module != nil && want.Module != nil && mine.Module.Mod.Path != want.Module.Mod.Path {
+	if want.Module != nil && (mine.Module == nil || mine.Module.Mod.Path != want.Module.Mod.Path) {
+		lost := mine.Module == nil // by a merge, or emptied
 		if err := mine.AddModuleStmt(want.Module.Mod.Path); err != nil { // all that is generated imports from there
 			return nil, err
+		}
+		if last := len(mine.Syntax.Stmt) - 1; lost && last > 0 {
+			mine.Syntax.Stmt = slices.Insert(mine.Syntax.Stmt[:last], 0, mine.Syntax.Stmt[last])
 		}
 	}
 	if want.Go != nil && (mine.Go == nil || semver.Compare("v"+want.Go.Version, "v"+mine.Go.Version) > 0) {

@@ -55,6 +55,15 @@ func TestMergeGoMod(t *testing.T) {
 			ours: "module m\n\nrequire ( // mine\n\ta.com/kafka v1.0.0\n) // too\n\nrequire (\n\ta.com/a v1.0.0\n\ta.com/rabbit v1.0.0\n)\n",
 			want: "module m\n\nrequire ( // mine\n) // too\n\nrequire (\n\ta.com/a v1.0.0\n\ta.com/rabbit v1.0.0\n)\n",
 		},
+		{
+			name: "the line that names the module is gone",
+			ours: "// mine\n\nrequire (\n\ta.com/a v1.0.0\n\ta.com/rabbit v1.0.0\n)\n",
+			want: "module m\n\n// mine\n\nrequire (\n\ta.com/a v1.0.0\n\ta.com/rabbit v1.0.0\n)\n",
+		},
+		{
+			name: "all of it is gone",
+			want: "module m\n\nrequire (\n\ta.com/a v1.0.0\n\ta.com/rabbit v1.0.0\n)\n",
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -128,6 +129,9 @@ func (t *Tree) plan(set *fileset.Set, opt Options) (*Changes, error) {
 	if err := p.tellVendor(); err != nil {
 		return nil, err
 	}
+	if err := p.room(); err != nil {
+		return nil, err
+	}
 	p.changes.sort()
 	t.still = p.still()
 	edited := slices.DeleteFunc(slices.Clone(p.changes.Actions), func(a Action) bool { return a.Op != Edited })
@@ -164,6 +168,28 @@ func (p *planner) folder() error {
 				Message: "it is a symbolic link, and svcgen does not edit your code through one",
 				Hint:    "make it a folder",
 			}}
+		}
+	}
+	return nil
+}
+
+// room refuses a file, or a link to none, where a folder has to be: found only when the files are moved, it would be in the way of
+// moving them back too.
+func (p *planner) room() error {
+	folders := map[string]bool{}
+	for _, w := range p.changes.writes {
+		for folder := path.Dir(w.Path); w.old == "" && folder != "." && !folders[folder]; folder = path.Dir(folder) {
+			folders[folder] = true
+		}
+	}
+	for _, folder := range slices.Sorted(maps.Keys(folders)) {
+		there, err := p.tree.exists(folder)
+		if err != nil {
+			return err
+		}
+		info, err := p.tree.root.Stat(folder)
+		if there && (errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir()) {
+			return fmt.Errorf("%s is a file, where a folder should be", folder)
 		}
 	}
 	return nil
