@@ -166,7 +166,7 @@ func (e *editor) rename() error {
 			files[name] = e.plan.Places[r.To]
 		}
 	}
-	tests, err := e.renameTests(renames, files)
+	tests, err := e.renameTests(pkg, renames, files)
 	if err != nil {
 		return err
 	}
@@ -180,8 +180,13 @@ func (e *editor) rename() error {
 	return nil
 }
 
-// ownFile reports whether a file is called after the method.
-func ownFile(name string, d Decl) bool {
+// ownFile reports whether a file is called after the method, and is not that of a type, as deps.go is.
+func (e *editor) ownFile(name string, d Decl) bool {
+	for decl, place := range e.plan.Places {
+		if place == name && decl.Method == "" {
+			return false
+		}
+	}
 	suffix := "method" // of a name with a meaning to go, as in package ir
 	if d.Type == contract.Consumers {
 		suffix = "event"
@@ -190,20 +195,10 @@ func ownFile(name string, d Decl) bool {
 	return stem == naming.GoFile(method, suffix) || stem == naming.GoFile(naming.Snake(d.Type)+"_"+method, suffix)
 }
 
-// ownFile reports whether a file is called after the method, and is not that of a type, as deps.go is.
-func (e *editor) ownFile(name string, d Decl) bool {
-	for decl, place := range e.plan.Places {
-		if place == name && decl.Method == "" {
-			return false
-		}
-	}
-	return ownFile(name, d)
-}
-
 func testOf(name string) string { return strings.TrimSuffix(name, ".go") + "_test.go" }
 
 // renameTests returns the edits that let the tests of methods follow them: their calls, and their files, which are noted in files.
-func (e *editor) renameTests(renames []Rename, files map[string]string) (map[string][]goedit.Edit, error) {
+func (e *editor) renameTests(pkg *goedit.Package, renames []Rename, files map[string]string) (map[string][]goedit.Edit, error) {
 	edits := map[string][]goedit.Edit{}
 	used := goedit.MethodsUsed(e.plan.Package, e.plan.module+"/"+e.plan.Folder, e.folder(), e.plan.generatedFor(renames))
 	for _, r := range renames {
@@ -220,7 +215,7 @@ func (e *editor) renameTests(renames []Rename, files map[string]string) (map[str
 			if errs != nil {
 				return nil, errs
 			}
-			calls := func(offset int) bool { return e.plan.calls(r, used[name][offset]) }
+			calls := func(offset int) bool { return e.plan.calls(r, pkg.Same(r.From.Type), used[name][offset]) }
 			edits[name] = append(edits[name], f.RenameTest(r.From.Type, r.From.Method, r.To.Type, r.To.Method, calls)...)
 			if to != "" {
 				files[name], to = to, ""
@@ -230,10 +225,16 @@ func (e *editor) renameTests(renames []Rename, files map[string]string) (map[str
 	return edits, nil
 }
 
-// calls reports whether what is used has the name it has by the rename: the user's method, or the generated one of a client.
-func (p Plan) calls(r Rename, used goedit.Used) bool {
-	return used.Name == r.From.Method && (used.Path == p.module+"/"+p.Folder && used.Type == r.From.Type ||
-		r.From.Type == r.To.Type && used.Path == p.stubs[r.From.Type] && strings.TrimSuffix(used.Type, "Client") == p.goNames[r.From.Type])
+// calls reports whether what is used gets another name by the rename: the user's method, of a type that is declared as declared, or
+// the generated one of a client.
+func (p Plan) calls(r Rename, declared string, used goedit.Used) bool {
+	switch {
+	case used.Name != r.From.Method:
+		return false
+	case used.Path == p.module+"/"+p.Folder:
+		return used.Type == declared
+	}
+	return r.From.Type == r.To.Type && used.Path == p.stubs[r.From.Type] && used.Type == p.goNames[r.From.Type]+"Client"
 }
 
 // generatedFor is what generated code has of the methods as they were called, by import path: as much as it takes to tell

@@ -224,14 +224,14 @@ func (f *File) RenameTest(fromType, from, toType, to string, calls func(offset i
 	ast.Inspect(f.ast, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.SelectorExpr:
-			call, _ := n.X.(*ast.CallExpr)
-			made := call != nil && isIdent(call.Fun, "New"+fromType)
+			makes := called(n.X)
+			made := makes != nil && makes.Name == "New"+fromType
 			if n.Sel.Name != from || !made && !calls(f.offset(n.Sel.Pos())) {
 				return true
 			}
 			rename(n.Sel, to)
 			if made {
-				rename(call.Fun.(*ast.Ident), "New"+toType)
+				rename(makes, "New"+toType)
 			}
 		case *ast.FuncDecl:
 			if n.Recv == nil && n.Name.Name == "Test"+fromType+"_"+from {
@@ -243,7 +243,12 @@ func (f *File) RenameTest(fromType, from, toType, to string, calls func(offset i
 	return edits
 }
 
-func isIdent(expr ast.Expr, name string) bool {
-	id, ok := expr.(*ast.Ident)
-	return ok && id.Name == name
+// called is the name of the function of this package that is called; nil where expr is anything else.
+func called(expr ast.Expr) *ast.Ident {
+	call, ok := expr.(*ast.CallExpr)
+	if !ok {
+		return nil
+	}
+	id, _ := call.Fun.(*ast.Ident)
+	return id
 }

@@ -96,8 +96,8 @@ func (p *Parser) file(path string, src []byte) (*File, *diag.Diagnostic) {
 	return f, nil
 }
 
-// same is the type that a name of the package stands for: its own, or the one it is an alias of.
-func (p *Package) same(name string) string {
+// Same is the type that a name of the package stands for: its own, or the one it is an alias of.
+func (p *Package) Same(name string) string {
 	for range p.aliases { // which may be a circle, in code that does not compile
 		of, ok := p.aliases[name]
 		if !ok {
@@ -156,10 +156,10 @@ func (m Method) Pos() diag.Pos { return m.File.pos(m.decl.Name.Pos()) }
 // or by pointer, under whichever name the package has for the type.
 func (p *Package) Methods(recv, name string) []Method {
 	var found []Method
-	recv = p.same(recv)
+	recv = p.Same(recv)
 	for _, f := range p.files {
 		for _, d := range f.ast.Decls {
-			if fn, ok := d.(*ast.FuncDecl); ok && fn.Name.Name == name && p.same(receiver(fn)) == recv {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Name.Name == name && p.Same(receiver(fn)) == recv {
 				found = append(found, Method{f, fn})
 			}
 		}
@@ -296,7 +296,7 @@ func (p *Package) TypePos(name string) (pos diag.Pos, ok bool) {
 // Borrowed is where the package makes name an alias of a type of another package, and what of. Go lets no method be
 // declared on that.
 func (p *Package) Borrowed(name string) (pos diag.Pos, of string, ok bool) {
-	name = p.same(name)
+	name = p.Same(name)
 	for _, f := range p.files {
 		for _, spec := range f.types(name) {
 			_, elsewhere := ast.Unparen(spec.Type).(*ast.SelectorExpr)

@@ -26,11 +26,7 @@ func RenameDeclared(pkg string, files map[string][]byte, names map[string]string
 		}
 	}
 	info := &types.Info{Defs: map[*ast.Ident]types.Object{}, Uses: map[*ast.Ident]types.Object{}}
-	conf := types.Config{Importer: nothing{}, FakeImportC: true, Error: func(error) {}}
-	scope := types.NewScope(nil, 0, 0, "")
-	if checked, _ := conf.Check(pkg, fset, trees, info); checked != nil { // its errors are the compiler's to tell
-		scope = checked.Scope()
-	}
+	scope := check(pkg, fset, trees, knowing{}, info).Scope()
 	edits := map[string][]Edit{}
 	for _, f := range parsed {
 		declared := f.topLevel()
@@ -160,7 +156,7 @@ func MethodsUsed(pkg, path string, files map[string][]byte, others map[string]st
 	known := knowing{}
 	for other, src := range others {
 		if f, err := parseIn(fset, other, []byte(src)); err == nil {
-			known[other] = known.check(other, fset, []*ast.File{f.ast}, nil)
+			known[other] = check(other, fset, []*ast.File{f.ast}, known, nil)
 		}
 	}
 	used := map[string]map[int]Used{}
@@ -174,7 +170,7 @@ func MethodsUsed(pkg, path string, files map[string][]byte, others map[string]st
 			}
 		}
 		info := &types.Info{Selections: map[*ast.SelectorExpr]*types.Selection{}}
-		checked := known.check(path, fset, trees, info)
+		checked := check(path, fset, trees, known, info)
 		if name == pkg {
 			known[path] = checked
 		}
@@ -209,26 +205,25 @@ func (f *File) methods(info *types.Info) map[int]Used {
 	return used
 }
 
-// knowing imports the packages that it has.
+// check checks a package as far as what it imports is known. Its errors are the compiler's to tell; in code that is wrong the type
+// checker may panic, and what it has found so far counts.
+func check(path string, fset *token.FileSet, files []*ast.File, known knowing, info *types.Info) (pkg *types.Package) {
+	defer func() {
+		if recover() != nil || pkg == nil {
+			pkg = types.NewPackage(path, "")
+		}
+	}()
+	conf := types.Config{Importer: known, FakeImportC: true, Error: func(error) {}}
+	pkg, _ = conf.Check(path, fset, files, info)
+	return pkg
+}
+
+// knowing imports the packages that it has. What a package declares itself is known without.
 type knowing map[string]*types.Package
 
 func (k knowing) Import(importPath string) (*types.Package, error) {
 	if pkg := k[importPath]; pkg != nil {
 		return pkg, nil
 	}
-	return nothing{}.Import(importPath)
-}
-
-// check checks a package as far as what it imports is known. Its errors are the compiler's to tell.
-func (k knowing) check(path string, fset *token.FileSet, files []*ast.File, info *types.Info) *types.Package {
-	conf := types.Config{Importer: k, FakeImportC: true, Error: func(error) {}}
-	pkg, _ := conf.Check(path, fset, files, info)
-	return pkg
-}
-
-// nothing imports nothing: what a package declares itself is known without.
-type nothing struct{}
-
-func (nothing) Import(importPath string) (*types.Package, error) {
 	return nil, errors.New(path.Base(importPath) + " is not looked into")
 }

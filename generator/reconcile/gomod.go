@@ -27,11 +27,11 @@ func mergeGoMod(base, ours, theirs []byte, used func(module string) bool) ([]byt
 		return nil, fmt.Errorf("the go.mod for your service: %w", err)
 	}
 	if want.Module != nil && (mine.Module == nil || mine.Module.Mod.Path != want.Module.Mod.Path) {
-		lost := mine.Module == nil // by a merge, or emptied
+		lost := mine.Module == nil
 		if err := mine.AddModuleStmt(want.Module.Mod.Path); err != nil { // all that is generated imports from there
 			return nil, err
 		}
-		if last := len(mine.Syntax.Stmt) - 1; lost && last > 0 {
+		if last := len(mine.Syntax.Stmt) - 1; lost && last > 0 { // as the last one
 			mine.Syntax.Stmt = slices.Insert(mine.Syntax.Stmt[:last], 0, mine.Syntax.Stmt[last])
 		}
 	}
