@@ -31,6 +31,9 @@ func (a *app) explainCommand() *cobra.Command {
 }
 
 func (a *app) runExplain(cmd *cobra.Command, limit maxProto, file string) (err error) {
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		return usage(file+" is a folder", "name a file in it")
+	}
 	dir, err := findTree(nearestFolder(file))
 	if err != nil {
 		return err

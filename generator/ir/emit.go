@@ -1,6 +1,7 @@
 package ir
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -33,11 +34,7 @@ func (r *resolver) emit(services []RPCService, ev Event, msg protoreflect.Messag
 				all = append(all, lastElems(m.Proto, strings.Count(name, ".")+1))
 			}
 		}
-		hint := diag.DidYouMean(name, all)
-		if hint == "" {
-			hint = "name a method of a service in proto.files, such as PlaceOrder or OrderService.PlaceOrder"
-		}
-		r.list.Add(pos, hint, "no method %s in the services", name)
+		r.list.Add(pos, cmp.Or(diag.DidYouMean(name, all), theyHave(all)), "no method %s in the services", name)
 	case len(found) > 1:
 		r.list.Add(pos, fmt.Sprintf("write %s or %s", qualified(found[0], found[1]), qualified(found[1], found[0])), "several services have a method %s", name)
 	case found[0].Kind != Unary:
@@ -178,4 +175,16 @@ func sameType(a, b protoreflect.FieldDescriptor) bool {
 		return a.Enum().FullName() == b.Enum().FullName()
 	}
 	return true
+}
+
+// theyHave is a hint that lists the methods, if there are not too many.
+func theyHave(methods []string) string {
+	const most = 8
+	switch {
+	case len(methods) == 0:
+		return "the services in proto.files have no methods"
+	case len(methods) > most:
+		return fmt.Sprintf("the services have %s and %d more", strings.Join(methods[:most], ", "), len(methods)-most)
+	}
+	return "the services have " + strings.Join(methods, ", ")
 }
