@@ -97,7 +97,13 @@ func (w *world) check(name string, files []*ast.File, known map[string]*types.Pa
 		}),
 		Error: func(err error) {
 			var e types.Error
-			if errors.As(err, &e) && !noise.MatchString(e.Msg) {
+			if !errors.As(err, &e) {
+				return
+			}
+			if m := streamed.FindStringSubmatch(e.Msg); m != nil && !signatures {
+				w.meetings = append(w.meetings, meeting{w.place(e), m[1], m[2], m[3]})
+			}
+			if !noise.MatchString(e.Msg) {
 				found = append(found, w.place(e))
 			}
 		},
@@ -170,6 +176,21 @@ func selected(f *ast.File) map[string]bool {
 // noise matches what comes of not knowing other modules: whether something is a stream or a context is not known here.
 // A tab begins the second line of an error.
 var noise = regexp.MustCompile(`^could not import |^\t| as (context|grpc)\.\w`)
+
+// streamed matches that part of it where a value is to be a stream of messages.
+var streamed = regexp.MustCompile(`^cannot use .* of (?:\w+ )*type (\S.*)\) as (grpc\.\w+)\[(.*)\] value in `)
+
+// meeting is where a value of one type is to be a stream.
+type meeting struct {
+	placed
+	value, stream, messages string
+}
+
+// parts reports whether the value was a stream of other messages: of those that it is to be now it is none. That both change
+// together, as when the package of the messages moves, is nothing.
+func (m meeting) parts(was meeting) bool {
+	return m.value == was.value && m.stream == was.stream && m.messages != was.messages
+}
 
 type importer func(string) (*types.Package, error)
 

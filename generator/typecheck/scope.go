@@ -3,6 +3,7 @@ package typecheck
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/svcgen/svcgen/generator/parallel"
 )
@@ -60,11 +61,12 @@ func (c *Change) reach() {
 	}
 }
 
-// meet adds the folders to the scope that code imports which is looked at and changes or is the user's. It reports whether there are any.
+// meet adds the folders to the scope that code imports which is looked at and changes, is the user's or a test, which makes what the
+// code is given. It reports whether there are any.
 func (c *Change) meet(from func(*file) bool) bool {
 	n := len(c.folders)
 	for _, f := range c.files {
-		if c.folders[f.folder] && from(f) && (f.changes() || !c.made[f.folder]) {
+		if c.folders[f.folder] && from(f) && (f.changes() || !c.made[f.folder] || strings.HasSuffix(f.name, "_test.go")) {
 			c.folders.add(f.imports)
 		}
 	}

@@ -151,7 +151,7 @@ func (c *Change) broken() diag.List {
 	var list diag.List
 	is := c.world(func(f *file) *state { return f.is })
 	faults := is.faults()
-	if len(faults) == 0 && !is.failed {
+	if len(faults) == 0 && len(is.meetings) == 0 && !is.failed {
 		return nil // whatever was wrong before
 	}
 	known := map[fault]int{}
@@ -163,10 +163,7 @@ func (c *Change) broken() diag.List {
 		return diag.List{unknown("the type checker of Go fails")}
 	}
 	for _, f := range faults {
-		old := f.fault
-		if from, renamed := c.renamed[old.file]; renamed {
-			old.file = from
-		}
+		old := c.before(f.fault)
 		if there := c.byName[old.file]; there == nil || there.was == nil { // svcgen's own new file: something of the user's is in its way
 			list.Warn(f.pos, "", "%s", f.message)
 			continue
@@ -175,7 +172,21 @@ func (c *Change) broken() diag.List {
 			list.Warn(f.pos, "", "%s; it compiled before", f.message)
 		}
 	}
+	for _, m := range is.meetings {
+		old := c.before(m.fault)
+		if is.asked[m.file] && slices.ContainsFunc(was.meetings, func(was meeting) bool { return was.fault == old && m.parts(was) }) {
+			list.Warn(m.pos, "", "%s; it compiled before", m.message)
+		}
+	}
 	return list.Sorted()
+}
+
+// before is a fault as it was when its file had not got another name.
+func (c *Change) before(f fault) fault {
+	if from, renamed := c.renamed[f.file]; renamed {
+		f.file = from
+	}
+	return f
 }
 
 // unknown says that nothing can be said.
@@ -285,6 +296,8 @@ type world struct {
 	made    map[string]*unit
 	others  map[string]*types.Package // from elsewhere
 	failed  bool                      // go/types did not get over the code
+
+	meetings []meeting // in the order in which they were found
 }
 
 // world is the module in the states that pick returns.

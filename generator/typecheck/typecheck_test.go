@@ -257,6 +257,17 @@ func call(b grpc.BidiStreamingClient[gen.R, gen.R], u grpc.ClientStreamingClient
 	_, _ = b.Header()
 	_ = b.CloseSend()
 }
+
+type fake struct{ grpc.ServerStream }
+
+func (fake) Recv() (*gen.R, error) { return nil, nil }
+func (fake) Send(*gen.R) error     { return nil }
+
+func fakes(s grpc.BidiStreamingServer[gen.R, gen.R]) {
+	bidi(s)
+	gen.Serve(fake{})
+	gen.Serve(nil)
+}
 `
 	gen := `package gen
 
@@ -271,6 +282,8 @@ type (
 type R struct{ Note string }
 
 func Old() *R { return nil }
+
+func Serve(grpc.BidiStreamingServer[R, R]) {}
 `
 	tests := []struct {
 		name, now, want string
@@ -280,7 +293,7 @@ func Old() *R { return nil }
 		{"one is added", strings.Replace(gen, "Note string", "Note string; More int", 1), ""},
 		{
 			"others go through it", strings.NewReplacer("[R, R]", "[S, S]", "[R]", "[S]").Replace(gen) + "type S struct { Note int }\n",
-			"17 20 23 30",
+			"17 20 23 30 43",
 		},
 	}
 	for _, test := range tests {
