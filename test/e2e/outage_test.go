@@ -23,22 +23,22 @@ func TestBrokerOutage(t *testing.T) {
 	for _, tt := range []struct {
 		example string
 		call    func(context.Context, *replica, string, int) error
-		broker  func(t *testing.T, e *example) (setting string, p *sink, server *rig.Server)
+		broker  func(t *testing.T, e *example) (settings []string, p *sink, server *rig.Server)
 	}{
-		{"orders", placeOrder, func(t *testing.T, e *example) (string, *sink, *rig.Server) {
+		{"orders", placeOrder, func(t *testing.T, e *example) ([]string, *sink, *rig.Server) {
 			cluster := rig.Private(t, func(ctx context.Context) (*rig.KafkaCluster, error) { return rig.StartKafka(ctx, 1) })
-			return "KAFKA_BROKERS=" + cluster.Brokers(), tapKafka(t, e, cluster.Brokers(), e.topic("orders")), cluster.Nodes[0]
+			return []string{"KAFKA_BROKERS=" + cluster.Brokers(), quickToRead}, tapKafka(t, e, cluster.Brokers(), e.topic("orders")), cluster.Nodes[0]
 		}},
-		{"payments", capturePayment, func(t *testing.T, e *example) (string, *sink, *rig.Server) {
+		{"payments", capturePayment, func(t *testing.T, e *example) ([]string, *sink, *rig.Server) {
 			server := rig.Private(t, rig.StartRabbitMQ)
-			return "RABBITMQ_URL=" + server.URL(), tapRabbitMQ(t, e, server.URL(), e.topic("payments")), server.Server
+			return []string{"RABBITMQ_URL=" + server.URL()}, tapRabbitMQ(t, e, server.URL(), e.topic("payments")), server.Server
 		}},
 	} {
 		t.Run(tt.example, func(t *testing.T) {
 			t.Parallel()
 			e := built(t, tt.example)
-			setting, tap, server := tt.broker(t, e)
-			env := e.Env("DATABASE_URL="+rig.Postgres(t), setting)
+			settings, tap, server := tt.broker(t, e)
+			env := e.Env(append(settings, "DATABASE_URL="+rig.Postgres(t))...)
 			e.command(t, env, "migrate")
 			r := e.start(t, env).ready(t)
 			l := startLoad(t, tt.call, r)
@@ -126,7 +126,7 @@ func TestDatabaseOutage(t *testing.T) {
 	e := built(t, "orders")
 	server, brokers := rig.Private(t, rig.StartPostgres), rig.Kafka(t)
 	tap := tapKafka(t, e, brokers, e.topic("orders"))
-	env := e.Env("DATABASE_URL="+server.URL(), "KAFKA_BROKERS="+brokers)
+	env := e.Env("DATABASE_URL="+server.URL(), "KAFKA_BROKERS="+brokers, quickToRead)
 	e.command(t, env, "migrate")
 	r := e.start(t, env).ready(t)
 	l := startLoad(t, placeOrder, r)

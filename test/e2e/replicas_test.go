@@ -21,7 +21,7 @@ func TestReplicas(t *testing.T) {
 	brokers, database := rig.Kafka(t), rig.Postgres(t)
 	tap := tapKafka(t, e, brokers, e.topic("orders"))
 	const lease = 15 * time.Second
-	env := e.Env("DATABASE_URL="+database, "KAFKA_BROKERS="+brokers, "RELAY_LEASE_TTL="+lease.String())
+	env := e.Env("DATABASE_URL="+database, "KAFKA_BROKERS="+brokers, quickToRead, "RELAY_LEASE_TTL="+lease.String())
 	e.command(t, env, "migrate")
 	conn, err := pgx.Connect(t.Context(), database)
 	if err != nil {
