@@ -17,14 +17,7 @@ import (
 // stands in comments and strings. Tests inside of the package belong to it. Files that do not parse are left out.
 func RenameDeclared(pkg string, files map[string][]byte, names map[string]string) map[string][]Edit {
 	fset := token.NewFileSet()
-	var parsed []*File
-	var trees []*ast.File
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		f, err := parseIn(fset, name, files[name])
-		if err == nil && f.ast.Name.Name == pkg {
-			parsed, trees = append(parsed, f), append(trees, f.ast)
-		}
-	}
+	parsed, trees := parseAll(fset, pkg, files)
 	info := &types.Info{Defs: map[*ast.Ident]types.Object{}, Uses: map[*ast.Ident]types.Object{}}
 	scope := check(pkg, fset, trees, knowing{}, info).Scope()
 	edits := map[string][]Edit{}
@@ -47,6 +40,17 @@ func RenameDeclared(pkg string, files map[string][]byte, names map[string]string
 		})
 	}
 	return edits
+}
+
+// parseAll parses the files of a package, but for those that do not parse.
+func parseAll(fset *token.FileSet, pkg string, files map[string][]byte) (parsed []*File, trees []*ast.File) {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		f, err := parseIn(fset, name, files[name])
+		if err == nil && f.ast.Name.Name == pkg {
+			parsed, trees = append(parsed, f), append(trees, f.ast)
+		}
+	}
+	return parsed, trees
 }
 
 // topLevel are the names that the file declares for its whole package. Build tags allow two of a name.
@@ -161,14 +165,7 @@ func MethodsUsed(pkg, path string, files map[string][]byte, others map[string]st
 	}
 	used := map[string]map[int]Used{}
 	for _, name := range []string{pkg, pkg + "_test"} {
-		var parsed []*File
-		var trees []*ast.File
-		for _, file := range slices.Sorted(maps.Keys(files)) {
-			f, err := parseIn(fset, file, files[file])
-			if err == nil && f.ast.Name.Name == name {
-				parsed, trees = append(parsed, f), append(trees, f.ast)
-			}
-		}
+		parsed, trees := parseAll(fset, name, files)
 		info := &types.Info{Selections: map[*ast.SelectorExpr]*types.Selection{}}
 		checked := check(path, fset, trees, known, info)
 		if name == pkg {
